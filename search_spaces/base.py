@@ -26,6 +26,7 @@ class Architecture(Protocol):
 MAX_FRUITLESS_DRAWS = 1_000_000  # a space counts as exhausted after so many draws in a row without a new architecture
 
 A = TypeVar("A", bound=Architecture)
+JOINS = frozenset({"concat", "projection"})  # names in `edges` of what is no operation of the space
 BuildSettings = Mapping[str, bool | int | float | str | None]  # keyword arguments of a space's `build` by name
 
 
@@ -204,4 +205,7 @@ class SearchSpace(Points[A]):
 
     @abstractmethod
     def edges(self, arch: A) -> dict[str, list[tuple[str, str, str]]]:
-        """The cells of `arch` as graphs for drawing: cell name → (from node, to node, operation), `none` left out."""
+        """The cells of `arch` as graphs for drawing: cell name → (from node, to node, operation), `none` left out.
+
+        An edge that no architecture chooses the operation of has a name of `JOINS`.
+        """

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.search_spaces.base import SearchSpace
+from nas.search_spaces.base import JOINS, SearchSpace
 
 LONGEST = 3  # operations of the longest path that has a column
 SAMPLES = 500  # architectures drawn to learn what cells of a space have in common
@@ -60,7 +60,7 @@ def vocabulary(space: SearchSpace[Any], longest: int = LONGEST) -> dict[Path, in
 
 
 def paths(space: SearchSpace[Any], arch: Any) -> set[Path]:
-    """All paths of an architecture, however long, from input to output nodes; fixed edges add no operation."""
+    """All paths of an architecture, however long, from inputs to outputs; fixed edges and joins add no operation."""
     return {
         Path(cell, start, operations)
         for cell, edges in space.edges(arch).items()
@@ -75,7 +75,7 @@ def _from(node: str, edges: list[tuple[str, str, str]], frame: Frame) -> Iterato
         yield ()
     for source, target, operation in edges:
         if source == node:
-            here = () if (source, target) in frame.fixed else (operation,)
+            here = () if (source, target) in frame.fixed or operation in JOINS else (operation,)
             yield from (here + rest for rest in _from(target, edges, frame))
 
 
@@ -96,7 +96,7 @@ def _frames(kind: type[SearchSpace[Any]]) -> dict[str, Frame]:
         frames[cell] = Frame(
             tuple(sorted(sources - targets)),
             frozenset(targets - sources),
-            tuple(sorted({edge[2] for edge in union - fixed})),
+            tuple(sorted({edge[2] for edge in union - fixed} - JOINS)),
             frozenset(edge[:2] for edge in fixed),
         )
     return frames

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nas.search_spaces import SPACES, Network, SearchSpace
 
 SMALL: dict[str, list[dict[str, Any]]] = {
+    "nasbench101": [{"channels": 4, "cells_per_stack": 1}, {"channels": 10, "cells_per_stack": 2}],
     "nasbench201": [{"channels": 3, "cells_per_stage": 1}, {"channels": 8, "cells_per_stage": 2}],
     "darts": [
         {"channels": 3, "cells": 3},

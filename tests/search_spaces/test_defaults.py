@@ -10,6 +10,7 @@ import pytest
 
 from nas.core.errors import InputError
 from nas.search_spaces import DARTS, SPACES, NASBench201, SearchSpace
+from nas.search_spaces.base import NoSettings
 from nas.search_spaces.darts.genotype import CELLS, NODES
 from nas.search_spaces.darts.genotype import OPERATIONS as DARTS_OPERATIONS
 from nas.search_spaces.darts.supernet import EDGES as DARTS_EDGES
@@ -18,10 +19,12 @@ from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS
 # Dong and Yang, ICLR 2020, section 2.1: C = 16, N = 5. Liu et al., ICLR 2019, A.1.1 and A.1.2: C = 16 and 8 cells to
 # search, C = 36 and 20 cells to evaluate
 NETWORKS: dict[str, dict[str, Any]] = {
+    "nasbench101": {"channels": 128, "cells_per_stack": 3},
     "nasbench201": {"channels": 16, "cells_per_stage": 5},
     "darts": {"channels": 36, "cells": 20, "auxiliary": False, "stem": "cifar"},
 }
 SCORED: dict[str, dict[str, Any]] = {
+    "nasbench101": {"channels": 128, "cells_per_stack": 3},
     "nasbench201": {"channels": 16, "cells_per_stage": 5},
     "darts": {"channels": 16, "cells": 8, "stem": "cifar"},
 }
@@ -91,6 +94,8 @@ def test_default_networks_cost_what_the_papers_say() -> None:
 @pytest.mark.parametrize(
     ("name", "key", "low"),
     [
+        ("nasbench101", "channels", 4),
+        ("nasbench101", "cells_per_stack", 1),
         ("nasbench201", "channels", 1),
         ("nasbench201", "cells_per_stage", 1),
         ("darts", "channels", 2),
@@ -100,7 +105,7 @@ def test_default_networks_cost_what_the_papers_say() -> None:
 def test_limits_of_sizes(name: str, key: str, low: int) -> None:
     """DARTS needs two channels for its halved inputs and three cells for its two reductions."""
     kind = SPACES.get(name)
-    for settings in (kind.Settings, kind.ScoringSettings, kind.SupernetSettings):
+    for settings in {kind.Settings, kind.ScoringSettings, kind.SupernetSettings} - {NoSettings}:
         for good in (low, 1024):
             settings(**{key: good}).check()
         for bad in (low - 1, 1025):

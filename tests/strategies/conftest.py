@@ -12,6 +12,7 @@ from torch import Tensor
 from nas.search_spaces import Network, SearchSpace
 
 TINY: dict[str, dict[str, Any]] = {
+    "nasbench101": {"channels": 4, "cells_per_stack": 1},
     "nasbench201": {"channels": 2, "cells_per_stage": 1},
     "darts": {"channels": 2, "cells": 3},
 }  # a new space adds its own; without an entry it is tested at its scoring size

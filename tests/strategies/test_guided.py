@@ -209,7 +209,8 @@ def test_features_of_a_class_are_asked_for_once_per_search() -> None:
 
 
 def test_it_is_restored_in_the_middle_of_a_batch(space: SearchSpace) -> None:
-    hints = Hints(onehot if space.name == "nasbench201" else genotype)
+    own = {"nasbench201": onehot, "darts": genotype}
+    hints = Hints(own.get(space.name, lambda archs: np.stack([space.features(arch) for arch in archs])))
     options = GuidedOptions(acquisition="thompson", init=6, batch=7, candidates=20, parents=3)
     whole = Guided(space, GOALS, 2, options, hints)
     run(whole, 24, any_score, ask=4)

@@ -30,7 +30,11 @@ SMALL_GENOTYPE = (
     "reduce=[('skip_connect', 0), ('max_pool_3x3', 1), ('avg_pool_3x3', 0), ('none', 1), "
     "('none', 0), ('skip_connect', 2), ('skip_connect', 2), ('skip_connect', 3)], reduce_concat=range(2, 6))"
 )
-SMALL_ARCHS = {"nasbench201": SMALL_CELL, "darts": SMALL_GENOTYPE}  # a new space adds its own
+SMALL_ARCHS = {
+    "nasbench101": "1010101011 conv3x3-bn-relu conv1x1-bn-relu maxpool3x3",
+    "nasbench201": SMALL_CELL,
+    "darts": SMALL_GENOTYPE,
+}  # a new space adds its own
 
 
 class Copy:

@@ -27,6 +27,13 @@ Batch = tuple[Tensor, Tensor]
 OFFICIAL = PROXIES.get("croze_official")
 
 
+@pytest.mark.parametrize("name", sorted(set(SPACES.names()) - {"nasbench201", "darts"}))
+def test_networks_of_other_spaces_are_refused(name: str, tiny: Tiny, batch: Batch) -> None:
+    other = SPACES.get(name)()
+    with pytest.raises(NasError, match=r"of nasbench201 or darts, .* but got \w+; take croze instead"):
+        OFFICIAL(Probe(tiny(other, other.sample(Random(0))), *batch))
+
+
 def forward(body: Any, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits and the features of the release, by what they are called."""
     z: dict[str, Tensor] = {}

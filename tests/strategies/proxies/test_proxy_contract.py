@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from families import one_per_family
 from literal import Batch, Copy, Tiny, probe_for, replace, scored, small
 from torch import Tensor, nn
 
@@ -23,6 +24,11 @@ from nas.strategies.proxies.passes.probe import Probe
 
 NETWORK = [name for name, proxy in PROXIES.components.items() if proxy.needs == "network"]
 COST = [name for name, proxy in PROXIES.components.items() if proxy.needs == "cost"]
+
+
+@pytest.fixture(params=one_per_family())
+def space(request: pytest.FixtureRequest) -> SearchSpace:
+    return SPACES.get(request.param)()
 
 
 def value(proxy: Proxy, space: SearchSpace, arch: Any, tiny: Tiny, batch: Batch) -> float | str:
@@ -129,7 +135,12 @@ def test_it_uses_quantities_that_there_are(name: str, tiny: Tiny, batch: Batch) 
 def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     proxy = PROXIES.get(name)
     text = str(small(space))
-    for one, another in (("dil_conv_3x3", "sep_conv_3x3"), ("nor_conv_1x1", "nor_conv_3x3")):
+    for one, another in (
+        ("dil_conv_3x3", "sep_conv_3x3"),
+        ("nor_conv_1x1", "nor_conv_3x3"),
+        ("conv1x1-bn", "conv3x3-bn"),
+        ("-1_02_333", "-1_02_332"),
+    ):
         text = text.replace(one, another)
     archs = [small(space), space.parse(text)]
     first = [value(proxy, space, arch, tiny, batch) for arch in archs]
