@@ -35,6 +35,8 @@ def cut(space: SearchSpace, arch: Any, rng: Random) -> list[Any]:
     """
     places = _places(space, arch)
     rng.shuffle(places)
+    if not places or without(space, arch, places[:1]) is None:
+        return []
     steps = [without(space, arch, places[:count]) for count in range(1, len(places) + 1)]
     return [step for step in steps if step is not None]
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from nas.core.config.conditions import either
 from nas.core.errors import InputError
 from nas.core.suggestions import suggest
-from nas.search_spaces.darts.genotype import Edges, Genotype
+from nas.search_spaces.darts.genotype import Genotype
+from nas.search_spaces.twocells.cell import Edges
 
 _SHORT = {
     "none": "none",

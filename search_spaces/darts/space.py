@@ -14,24 +14,17 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.core.suggestions import suggest
 from nas.search_spaces.base import Cost, SearchSpace
-from nas.search_spaces.darts.connection import is_connected
-from nas.search_spaces.darts.cost import network_cost
-from nas.search_spaces.darts.features import feature_names, features
-from nas.search_spaces.darts.genotype import (
-    CELLS,
-    NODES,
-    OPERATIONS,
-    Edge,
-    Edges,
-    Genotype,
-    canonical_edges,
-    pair,
-)
+from nas.search_spaces.darts.genotype import FAMILY, NODES, OPERATIONS, Genotype
 from nas.search_spaces.darts.network import DARTSBody
 from nas.search_spaces.darts.notation import parse_genotype
 from nas.search_spaces.darts.published import official, published
 from nas.search_spaces.darts.supernet import DARTSSupernet
 from nas.search_spaces.network import RGB, Network
+from nas.search_spaces.twocells.cell import CELLS, Edges, canonical_edges, drawn_edges
+from nas.search_spaces.twocells.connection import is_connected
+from nas.search_spaces.twocells.cost import network_cost
+from nas.search_spaces.twocells.family import edge_changes
+from nas.search_spaces.twocells.features import feature_names, features
 
 CHOICES = OPERATIONS[1:]  # what a search may choose; cells with `none` can be read and built, but are not proposed
 STEMS = ("cifar", "imagenet")
@@ -117,7 +110,7 @@ class DARTS(SearchSpace[Genotype]):
         Node 2 has only the inputs 0 and 1, so its edges always change their operation.
         """
         cell, position = rng.choice(CELLS), rng.randrange(8)
-        operations, inputs = self._changes(getattr(arch, cell), position)
+        operations, inputs = edge_changes(getattr(arch, cell), position, CHOICES, twice=False)
         change_input = rng.random() < 0.5 and inputs
         return arch.replace(cell, position, rng.choice(inputs if change_input else operations))
 
@@ -127,19 +120,8 @@ class DARTS(SearchSpace[Genotype]):
             arch.replace(cell, position, edge)
             for cell in CELLS
             for position in range(8)
-            for edge in chain(*self._changes(getattr(arch, cell), position))
+            for edge in chain(*edge_changes(getattr(arch, cell), position, CHOICES, twice=False))
         ]
-
-    @staticmethod
-    def _changes(edges: Edges, position: int) -> tuple[list[Edge], list[Edge]]:
-        """What edge `position` can become: edges with another operation, and edges with another input."""
-        node = 2 + position // 2
-        operation, source = edges[position]
-        used = {s for _, s in pair(edges, node)}
-        return (
-            [(name, source) for name in CHOICES if name != operation],
-            [(operation, other) for other in range(node) if other not in used],
-        )
 
     def canonical(self, arch: Genotype) -> Genotype:
         """The first in string order of all isomorphic genotypes; they all have equally many weights."""
@@ -150,7 +132,7 @@ class DARTS(SearchSpace[Genotype]):
     ) -> bool:
         """Of the settings only the number of cells matters, because it decides where the reduction cells are."""
         _check(channels, cells, stem)
-        return is_connected(arch, cells)
+        return is_connected(arch.cells, cells)
 
     def __iter__(self) -> Iterator[Genotype]:
         per_node = [
@@ -190,7 +172,7 @@ class DARTS(SearchSpace[Genotype]):
         std: RGB = (1.0, 1.0, 1.0),
     ) -> Network:
         _check(channels, cells, stem)
-        return Network(DARTSBody(arch, num_classes, channels, cells, auxiliary, stem), mean, std)
+        return Network(DARTSBody(arch.cells, num_classes, channels, cells, auxiliary, stem), mean, std)
 
     def cost(  # type: ignore[override]
         self,
@@ -204,7 +186,7 @@ class DARTS(SearchSpace[Genotype]):
         image_size: int = 32,
     ) -> Cost:
         _check(channels, cells, stem)
-        return network_cost(arch, num_classes, channels, cells, auxiliary, stem, image_size)
+        return network_cost(arch.cells, num_classes, channels, cells, auxiliary, stem, image_size)
 
     def supernet(  # type: ignore[override]
         self,
@@ -219,20 +201,10 @@ class DARTS(SearchSpace[Genotype]):
         return DARTSSupernet(num_classes, channels, cells, mean, std)
 
     def features(self, arch: Genotype) -> np.ndarray:
-        return features(arch)
+        return features(FAMILY, arch.normal, arch.reduce, subsets=True)
 
     def feature_names(self) -> list[str]:
-        return list(feature_names())
+        return list(feature_names(FAMILY, subsets=True))
 
     def edges(self, arch: Genotype) -> dict[str, list[tuple[str, str, str]]]:
-        labels = ("c_{k-2}", "c_{k-1}", "0", "1", "2", "3")
-        graphs: dict[str, list[tuple[str, str, str]]] = {}
-        for cell in CELLS:
-            graphs[cell] = [
-                (labels[source], labels[node], name)
-                for node in NODES
-                for name, source in pair(getattr(arch, cell), node)
-                if name != "none"
-            ]
-            graphs[cell] += [(labels[node], "c_{k}", "concat") for node in NODES]
-        return graphs
+        return drawn_edges(arch.cells)

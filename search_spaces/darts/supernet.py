@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.search_spaces.darts.depthwise import depthwise
-from nas.search_spaces.darts.genotype import CELLS, NODES, OPERATIONS, Edge, Edges, Genotype, reductions
-from nas.search_spaces.darts.operations import FactorizedReduce, relu_conv_bn
+from nas.search_spaces.darts.genotype import NODES, OPERATIONS, Genotype
 from nas.search_spaces.network import RGB
 from nas.search_spaces.supernet import Supernet, batch_norm, batch_statistics
+from nas.search_spaces.twocells.cell import CELLS, Edge, Edges, reductions
+from nas.search_spaces.twocells.operations import FactorizedReduce, relu_conv_bn
 
 EDGES = tuple((source, node) for node in NODES for source in range(node))  # the rows of α
 

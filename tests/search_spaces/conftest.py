@@ -13,14 +13,16 @@ from torch import Tensor, nn
 
 from nas.search_spaces import SPACES, Network, SearchSpace
 
+TWO_CELLS: list[dict[str, Any]] = [
+    {"channels": 3, "cells": 3},
+    {"channels": 4, "cells": 5, "auxiliary": True},
+    {"channels": 5, "cells": 4, "stem": "imagenet", "auxiliary": True},
+]
 SMALL: dict[str, list[dict[str, Any]]] = {
     "nasbench101": [{"channels": 4, "cells_per_stack": 1}, {"channels": 10, "cells_per_stack": 2}],
     "nasbench201": [{"channels": 3, "cells_per_stage": 1}, {"channels": 8, "cells_per_stage": 2}],
-    "darts": [
-        {"channels": 3, "cells": 3},
-        {"channels": 4, "cells": 5, "auxiliary": True},
-        {"channels": 5, "cells": 4, "stem": "imagenet", "auxiliary": True},
-    ],
+    "darts": TWO_CELLS,
+    **dict.fromkeys(("nds-amoeba", "nds-darts", "nds-enas", "nds-nasnet", "nds-pnas"), TWO_CELLS[1:]),
 }  # a new space adds its own; without an entry it is tested at its scoring size
 
 

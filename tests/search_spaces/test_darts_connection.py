@@ -11,8 +11,9 @@ from jacobian import depends_on_the_image
 from nas.core.errors import InputError
 from nas.search_spaces import DARTS
 from nas.search_spaces.darts import Genotype
-from nas.search_spaces.darts.connection import inputs_used
-from nas.search_spaces.darts.genotype import NODES, OPERATIONS, Edges, reductions
+from nas.search_spaces.darts.genotype import FAMILY, NODES, OPERATIONS
+from nas.search_spaces.twocells.cell import Edges, reductions
+from nas.search_spaces.twocells.connection import inputs_used
 
 SPACE = DARTS()
 
@@ -84,15 +85,15 @@ def test_random_genotypes_by_jacobians() -> None:
 
 @pytest.mark.parametrize("alive", [(), (0,), (1,), (0, 1)])
 def test_the_inputs_that_a_cell_uses(alive: tuple[int, ...]) -> None:
-    assert inputs_used(cell(*alive)) == set(alive)
+    assert inputs_used(FAMILY.cell(cell(*alive))) == set(alive)
 
 
 def test_a_way_by_other_nodes_counts() -> None:
     """Node 5 takes node 4, which takes node 2, which takes input 1: the other edges are `none`."""
     names = ["none", "skip_connect", "none", "none", "max_pool_3x3", "none", "none", "dil_conv_3x3"]
     sources = [0, 1, 0, 1, 2, 0, 1, 4]
-    assert inputs_used(tuple(zip(names, sources))) == {1}
-    assert inputs_used(tuple(zip(["none", "none", *names[2:]], sources))) == set()
+    assert inputs_used(FAMILY.cell(tuple(zip(names, sources)))) == {1}
+    assert inputs_used(FAMILY.cell(tuple(zip(["none", "none", *names[2:]], sources)))) == set()
 
 
 @pytest.mark.parametrize(

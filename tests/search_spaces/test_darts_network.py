@@ -15,9 +15,11 @@ from torch.nn import functional
 
 from nas.search_spaces import DARTS, Network
 from nas.search_spaces.darts import Genotype
-from nas.search_spaces.darts.genotype import CELLS, OPERATIONS, Edges
-from nas.search_spaces.darts.network import AuxiliaryHead, CellModule, DARTSBody, drop_path
-from nas.search_spaces.darts.operations import FactorizedReduce, operation
+from nas.search_spaces.darts.genotype import FAMILY, OPERATIONS
+from nas.search_spaces.darts.network import DARTSBody
+from nas.search_spaces.twocells.cell import CELLS, Edges
+from nas.search_spaces.twocells.network import AuxiliaryHead, CellModule, drop_path
+from nas.search_spaces.twocells.operations import FactorizedReduce, operation
 
 SPACE = DARTS()
 V2 = SPACE.parse(
@@ -174,7 +176,7 @@ def test_a_cell_sums_its_edges_and_concatenates_its_nodes() -> None:
         ("skip_connect", 0), ("max_pool_3x3", 1), ("avg_pool_3x3", 2), ("none", 0),
         ("none", 1), ("none", 3), ("skip_connect", 3), ("skip_connect", 4),
     )  # fmt: skip
-    cell = CellModule(edges, 3, 4, 2, reduction=False, after_reduction=False).eval()
+    cell = CellModule(FAMILY.cell(edges), 3, 4, 2, reduction=False, after_reduction=False).eval()
     before, x = torch.rand(1, 3, 5, 5), torch.rand(1, 4, 5, 5)
     a, b = cell.preprocess0(before), cell.preprocess1(x)
     two = a + functional.max_pool2d(b, 3, 1, 1)
@@ -213,7 +215,7 @@ def test_drop_path_spares_identities_only() -> None:
     before = x = torch.rand(4, 3, 6, 6)
 
     def changes(name: str, reduction: bool) -> bool:
-        cell = CellModule(everywhere(name), 3, 3, 4, reduction, after_reduction=False).train()
+        cell = CellModule(FAMILY.cell(everywhere(name)), 3, 3, 4, reduction, after_reduction=False).train()
         return not torch.equal(cell(before, x, 0.9), cell(before, x, 0.0))
 
     torch.manual_seed(0)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from cutting import cut, each_cut, nothing
+from families import one_per_family
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -38,6 +39,9 @@ MALFORMED = [
     "\x00",
     "a\nb",
 ]
+
+
+EXPENSIVE = pytest.mark.parametrize("space", one_per_family(), indirect=True)
 
 
 def weights(network: nn.Module) -> int:
@@ -118,7 +122,7 @@ def test_neighbors_are_distinct_valid_and_mutual(space: SearchSpace, archs: list
         assert len(set(neighbors)) == len(neighbors) > 0
         assert arch not in neighbors
         assert neighbors == list(space.neighbors(arch))
-        for neighbor in neighbors:
+        for neighbor in neighbors[:: max(1, len(neighbors) // 40)]:
             assert space.parse(str(neighbor)) == neighbor
             assert arch in space.neighbors(neighbor)
 
@@ -129,6 +133,7 @@ def test_canonical_is_idempotent(space: SearchSpace, archs: list[Any]) -> None:
     assert [space.parse(str(form)) for form in forms] == forms
 
 
+@EXPENSIVE
 def test_connected_is_what_the_jacobian_says(space: SearchSpace, archs: list[Any], sizes: list[dict[str, Any]]) -> None:
     """Of drawn cells, of those with one operation less, and of ever fewer operations until `none` is everywhere."""
     rng = Random(3)
@@ -171,7 +176,7 @@ def test_connected_takes_the_keywords_of_build(space: SearchSpace, archs: list[A
 
 def test_iteration_is_lazy_and_distinct(space: SearchSpace) -> None:
     first = list(islice(space, 500))
-    assert len(set(first)) == 500 <= len(space)
+    assert len(set(first)) == 500 <= space.__len__()  # len() itself fails beyond 2^63
     assert first == list(islice(space, 500))
     assert first[0] == space.parse(str(first[0]))
 
@@ -243,10 +248,12 @@ def test_cost_is_exact(
             assert cost.macs == count_macs(network, image_size)
 
 
+@EXPENSIVE
 def test_default_size_costs_what_is_built(space: SearchSpace, archs: list[Any]) -> None:
     assert space.cost(archs[0]).params == weights(space.build(archs[0]))
 
 
+@EXPENSIVE
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shape", [(16, 16), (9, 14)])
 def test_forward_backward_and_stages(
@@ -274,6 +281,7 @@ def test_forward_backward_and_stages(
         assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
 
 
+@EXPENSIVE
 def test_the_network_holds_its_normalisation(space: SearchSpace, archs: list[Any], sizes: list[dict[str, Any]]) -> None:
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.5)
     network = space.build(archs[0], **sizes[0], mean=mean, std=std).eval()
@@ -285,6 +293,7 @@ def test_the_network_holds_its_normalisation(space: SearchSpace, archs: list[Any
     assert not torch.allclose(network(x), network.body(x))
 
 
+@EXPENSIVE
 def test_initialisation_follows_the_global_seed(
     space: SearchSpace, archs: list[Any], sizes: list[dict[str, Any]]
 ) -> None:
@@ -319,6 +328,6 @@ def test_edges_are_the_operations_of_the_string(space: SearchSpace, archs: list[
         drawn = sorted(operation for _, _, operation in edges if operation not in ("concat", "projection"))
         assert drawn == sorted(
             word
-            for word in re.findall(r"[a-z]+_[a-z]+\w*|none|conv\dx\d-bn-relu|maxpool3x3", str(arch))
-            if word != "none" and not word.endswith("_concat")
+            for word in re.findall(r"[a-z]+_[a-z]+\w*|conv_\dx\w+|none|conv\dx\d-bn-relu|maxpool3x3", str(arch))
+            if word not in ("none", "drop_prob") and not word.endswith("_concat")
         )

@@ -17,11 +17,12 @@ from nas.bench.measuring.transcription import TranscribedSupernet
 from nas.core.errors import InputError
 from nas.search_spaces import DARTS, SPACES, NASBench201, SearchSpace
 from nas.search_spaces.darts.depthwise import depthwise
-from nas.search_spaces.darts.genotype import NODES, pair
+from nas.search_spaces.darts.genotype import NODES
 from nas.search_spaces.darts.supernet import EDGES as DARTS_EDGES
 from nas.search_spaces.nasbench201.cell import EDGES
 from nas.search_spaces.nasbench201.supernet import MixedCell, NASBench201Supernet
 from nas.search_spaces.supernet import Supernet, batch_norm
+from nas.search_spaces.twocells.cell import pair
 
 TINY: dict[str, dict[str, Any]] = {
     "darts": {"channels": 2, "cells": 3},

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.search_spaces import DARTS, NASBench201
-from nas.search_spaces.darts.genotype import Edges, Genotype
+from nas.search_spaces.darts.genotype import Genotype
+from nas.search_spaces.twocells.cell import Edges
 
 
 class Weights:

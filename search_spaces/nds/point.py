@@ -1,0 +1,62 @@
+"""A point of a cell space of NDS: two cells, and the depth and width of the network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from nas.core.errors import InputError
+from nas.search_spaces.nds.families import CIFAR_DEPTHS, IMAGENET_DEPTHS, WIDTHS
+from nas.search_spaces.twocells.cell import Cells, Edge, Edges, with_edge
+from nas.search_spaces.twocells.family import Family
+
+DEPTHS = sorted(CIFAR_DEPTHS + IMAGENET_DEPTHS)
+
+
+@dataclass(frozen=True)
+class NDSPoint:
+    """Edges of the normal and of the reduction cell, the number of cells, and the channels of the first cells.
+
+    Its string is the `net` of a published record as JSON. Raises EdgeError, which is an InputError, if an edge is
+    impossible, and InputError for a depth or width that NDS does not have.
+    """
+
+    family: Family
+    normal: Edges
+    reduce: Edges
+    depth: int
+    width: int
+
+    def __post_init__(self) -> None:
+        self.family.check_edges("normal", self.normal)
+        self.family.check_edges("reduce", self.reduce)
+        for key, value, known in (("depth", self.depth, DEPTHS), ("width", self.width, WIDTHS)):
+            if type(value) is not int or value not in known:
+                raise InputError(
+                    f"Expected a {key} of {self.family.title} but got {value}; available: {', '.join(map(str, known))}."
+                )
+
+    def __str__(self) -> str:
+        genotype = {
+            "normal": self.normal,
+            "normal_concat": self.family.concat(self.normal),
+            "reduce": self.reduce,
+            "reduce_concat": self.family.concat(self.reduce),
+        }
+        net = {"aux": False, "depth": self.depth, "drop_prob": 0.0, "genotype": genotype, "width": self.width}
+        return json.dumps(net)
+
+    @property
+    def cells(self) -> Cells:
+        """The two cells with the nodes that they concatenate."""
+        return Cells(self.family.cell(self.normal), self.family.cell(self.reduce))
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The depths among which a change of the depth chooses: those of CIFAR or, for a point of theirs, ImageNet."""
+        return CIFAR_DEPTHS if self.depth in CIFAR_DEPTHS else IMAGENET_DEPTHS
+
+    def with_edge(self, cell: str, position: int, edge: Edge) -> NDSPoint:
+        """A copy in which `edge` is edge number `position` of `cell` ("normal" or "reduce")."""
+        changed = with_edge(getattr(self, cell), position, edge)
+        return replace(self, normal=changed) if cell == "normal" else replace(self, reduce=changed)
