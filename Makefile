@@ -6,12 +6,13 @@ OPTIONS ?= # of pytest, such as --durations=20
 CONSTRAINTS ?= # a file of versions for the environment, such as .ci/oldest.txt
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) # one more than there are cores: some tests only wait
 
-SCRIPTS := $(addprefix $(CURDIR)/tests/,faults fuzz mutating mutations.py comparison same.py) # for developers; mypy checks them like the package
-TYPED := typed:$(CURDIR)/tests:$(CURDIR)/tests/faults:$(CURDIR)/tests/fuzz
+SCRIPTS := $(addprefix $(CURDIR)/tests/,faults fuzz mutating mutations.py comparison same.py) $(CURDIR)/docs/generator # for developers; mypy checks them like the package
+TYPED := typed:$(CURDIR)/tests:$(CURDIR)/tests/faults:$(CURDIR)/tests/fuzz:$(CURDIR)/docs
+PARTS := $(addprefix $(CURDIR)/,$(wildcard nas/*) search_spaces strategies train eval configs bench) # of the package nas
 
 export PYTHONDONTWRITEBYTECODE := # compiled modules are kept: tests start many processes
 
-.PHONY: quickstart test smoke slow lint audit clean
+.PHONY: quickstart test smoke slow lint audit docs clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/nas run quickstart
@@ -32,6 +33,17 @@ lint: $(VENV)/installed
 	rm -rf build/typed && $(BIN)/python -m pip install --quiet --no-deps --target build/typed .
 	cd build && MYPYPATH=typed $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p nas
 	cd build && MYPYPATH=$(TYPED) $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --explicit-package-bases --follow-imports silent $(SCRIPTS)
+
+# The site is build/site/index.html. Its tools are in an environment of their own; the reference is made by this one.
+docs: $(VENV)/installed $(VENV)/docs/installed
+	PYTHONPATH=docs $(BIN)/python -m generator build/docs
+	rm -rf build/package && mkdir -p build/package/nas && ln -s $(PARTS) build/package/nas
+	$(VENV)/docs/bin/zensical build --clean --strict
+
+$(VENV)/docs/installed: docs/requirements.txt
+	$(PYTHON) -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install --quiet -r docs/requirements.txt
+	touch $@
 
 # In an environment of its own: pip-audit needs a newer `requests` than the extra torchattacks allows.
 audit: $(VENV)/installed

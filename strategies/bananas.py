@@ -26,9 +26,9 @@ class BananasOptions:
     random: int = 0  # further candidates, drawn at random
     longest: int = LONGEST  # operations of the longest path that is encoded
     members: int = 5  # networks of the ensemble
-    layers: int = 10
-    width: int = 20
-    epochs: int = 150
+    layers: int = 10  # hidden layers of each network
+    width: int = 20  # units of each layer
+    epochs: int = 150  # passes over the labelled architectures in each fit
 
     def check(self) -> None:
         for key in ("init", "batch", "candidates", "parents", "longest"):

@@ -24,7 +24,7 @@ RULES = 2  # version of the rules by which proposals are made; releases before 0
 
 @dataclass
 class GuidedOptions:
-    predictor: str = "forest"
+    predictor: str = "forest"  # from `nas list predictors`
     acquisition: str = "ucb"  # or ei, mean, thompson
     kappa: float = 0.5  # of ucb: mean + kappa · sd
     init: int = 20  # random architectures at the start

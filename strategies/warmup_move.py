@@ -22,7 +22,7 @@ class WarmupMoveOptions:
     ranked_by: str = "cheap"  # cheap: ranked by search.cheap; objective: each network that is ranked is evaluated
     warmup: int = 3000  # random architectures that are ranked
     pool: int = 64  # size of the population, which begins with the best of the warm-up
-    tournament: int = 10
+    tournament: int = 10  # members of the population from which the parent is chosen
     probability: float = 0.75  # of a move to the neighbour that is ranked best, else to a random one
     neighbours: int | None = None  # how many random neighbours of the winner a move ranks; null: all of them
 

@@ -37,6 +37,7 @@ SMOKE = (  # quick test files of each area for `-m smoke`, to find out whether a
     "bench/test_bench_base.py",
     "cli/test_progress.py",
     "commands/test_measures_command.py",
+    "docs/test_site_pages.py",
     "commands/test_supernet_search.py",
     "commands/test_transfer_command.py",
     "commands/test_command_checks.py",

@@ -181,7 +181,11 @@ def open_search(
 
     Args:
         recipe: a recipe, the path of a .yaml file, or its content; without one, every setting has its default.
-        space, strategy, constraints, settings, seed: as in `nas.search`.
+        space: as in `nas.search`.
+        strategy: as in `nas.search`.
+        constraints: as in `nas.search`.
+        settings: as in `nas.search`.
+        seed: as in `nas.search`.
         directions: the goals, `{"accuracy": "max", "params": "min"}`; by default `value`, which is maximised.
         budget: the number of different classes after which `ask` returns an empty list.
         run: a folder that keeps everything. Called with it again, `open_search` goes on at the same point, with the

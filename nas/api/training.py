@@ -39,8 +39,8 @@ def train_model(
         data: a data set, an .npz file or a folder of class folders; digits by default.
         method: a training method from `nas list trainings`; standard by default.
         epochs: passes over the training images.
-        eps, step_size: radius and step of the attack in adversarial training, as fractions of the range of a pixel
-            (`8/255` may be given as text).
+        eps: radius of the attack in adversarial training, as a fraction of the range of a pixel; `"8/255"` as text.
+        step_size: its step, in the same unit.
         recipe: a recipe, the path of a .yaml file, or its content; the other arguments override it.
         settings: other settings by their keys, such as `{"model.channels": 8, "train.lr": 0.1}`.
         seed: everything random is drawn from it.

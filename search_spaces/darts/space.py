@@ -48,7 +48,7 @@ class DARTSSettings:
     """Size of the network that is trained, by default the paper's for CIFAR (for ImageNet: 48 channels, 14 cells)."""
 
     channels: int = 36  # C of the first cells; doubled at each reduction
-    cells: int = 20
+    cells: int = 20  # cells in a row, two of which are reductions
     auxiliary: bool = False  # the second classifier at 2/3 of the depth, for training
     stem: str = "cifar"  # or "imagenet": reduces the image to an eighth of its size
 
@@ -60,9 +60,9 @@ class DARTSSettings:
 class DARTSScoringSettings:
     """Size of the smaller network that proxies score: that of the paper's search network, without auxiliary head."""
 
-    channels: int = 16
-    cells: int = 8
-    stem: str = "cifar"
+    channels: int = 16  # C of the first cells; doubled at each reduction
+    cells: int = 8  # cells in a row, two of which are reductions
+    stem: str = "cifar"  # or "imagenet"
 
     def check(self) -> None:
         _check(self.channels, self.cells, self.stem)
@@ -72,8 +72,8 @@ class DARTSScoringSettings:
 class DARTSSupernetSettings:
     """Size of the supernet, by default the paper's."""
 
-    channels: int = 16
-    cells: int = 8
+    channels: int = 16  # C of the first cells; doubled at each reduction
+    cells: int = 8  # cells in a row, two of which are reductions
 
     def check(self) -> None:
         _check(self.channels, self.cells, "cifar")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass
 class ExtraTreesOptions:
-    trees: int = 200
-    smallest_leaf: int = 1
+    trees: int = 200  # trees of the ensemble
+    smallest_leaf: int = 1  # architectures that each leaf has at least
     share: float = 1 / 3  # of the features, drawn at random, that each split considers
     bootstrap: bool = False  # also draw the architectures of each tree; needed for `out_of_bag`
 

@@ -19,7 +19,7 @@ SMALL_TARGET = 1e-6  # so are targets whose standard deviation is smaller
 
 @dataclass
 class ForestOptions:
-    trees: int = 100
+    trees: int = 100  # trees of the forest
 
     def check(self) -> None:
         if self.trees < 1:

@@ -27,10 +27,10 @@ class NetworksOptions:
 
     members: int = 5  # M
     layers: int = 10  # hidden layers
-    width: int = 20
-    epochs: int = 150
-    batch_size: int = 32
-    lr: float = 0.01
+    width: int = 20  # units of each layer
+    epochs: int = 150  # passes over the labelled architectures
+    batch_size: int = 32  # architectures per step
+    lr: float = 0.01  # of Adam
 
     def check(self) -> None:
         for key in ("members", "width", "epochs", "batch_size"):

@@ -21,7 +21,7 @@ WEIGHED_SHARE = 0.99  # share of the architectures, those with the smallest erro
 
 @dataclass
 class StackedOptions:
-    trees: int = 200
+    trees: int = 200  # trees of the ensemble
 
     def check(self) -> None:
         """Raises InputError if there is no tree."""

@@ -42,26 +42,26 @@ class BilevelOptions(Section):
 
     section: ClassVar[str] = "strategy"
 
-    epochs: int = 50
+    epochs: int = 50  # passes over the half of the images that trains the weights
     warm_up: int = 15  # first epochs, in which only the weights learn
     warm_up_regularised: bool = True  # whether the weights minimise λ·f in the warm-up too
-    batch_size: int = 64
+    batch_size: int = 64  # images per step of either level
     coefficient: float = 1.0  # λ; 0 is DARTS
     regulariser: str = "correlation"  # f
     perturbation: str = "pgd"  # how x' is made
     eps: float = 0.031  # radius of the L∞ ball, images in [0, 1]
     steps: int = 10  # of PGD
-    step_size: float = 0.003
+    step_size: float = 0.003  # of PGD
     second_order: bool = False  # the gradient of α goes through one step of the weights
     lr: float = 0.025  # of the weights
-    lr_min: float = 0.001
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
+    lr_min: float = 0.001  # the rate of the weights at the end of its cosine
+    momentum: float = 0.9  # of the weights' SGD
+    weight_decay: float = 3e-4  # of the weights
     clip: float = 5.0  # largest L2 norm of the weights' gradient
-    alpha_lr: float = 3e-4
-    alpha_beta1: float = 0.5
-    alpha_beta2: float = 0.999
-    alpha_weight_decay: float = 1e-3
+    alpha_lr: float = 3e-4  # of α, by Adam
+    alpha_beta1: float = 0.5  # of Adam
+    alpha_beta2: float = 0.999  # of Adam
+    alpha_weight_decay: float = 1e-3  # of α
     crop: int = 4  # random crop after padding by this many pixels; 0 for none
     flip: bool = True  # mirror half of the images
     precision: str = "fp32"  # bf16: autocast, on GPUs that support it; weights, α and losses stay in fp32

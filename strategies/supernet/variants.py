@@ -24,7 +24,7 @@ class DARTSOptions(BilevelOptions):
 
 @dataclass
 class DARTSSecondOrderOptions(DARTSOptions):
-    second_order: bool = True
+    second_order: bool = True  # the gradient of α goes through one step of the weights
 
 
 class RNASMax(Bilevel):
