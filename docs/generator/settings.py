@@ -44,7 +44,7 @@ def comments(kind: type) -> dict[str, str]:
     """By field that a class itself declares: the comment behind it, or else the lines of comment above it."""
     try:
         source = textwrap.dedent(inspect.getsource(kind))
-    except OSError:  # a class that was made at run time
+    except (OSError, TypeError):  # a class that was made at run time, or of Python itself
         return {}
     lines, found = source.splitlines(), {}
     for node in getattr(ast.parse(source).body[0], "body", []):

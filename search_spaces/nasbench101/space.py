@@ -32,7 +32,7 @@ class NASBench101Settings:
     """Size of the network around the cell; the defaults are the benchmark's own."""
 
     channels: int = 128  # C, of the stem and the first stack; doubled at each pooling
-    cells_per_stack: int = 3
+    cells_per_stack: int = 3  # cells between two poolings
 
     def check(self) -> None:
         for key, low in (("channels", MIN_CHANNELS), ("cells_per_stack", 1)):
