@@ -96,6 +96,7 @@ class SearchSpace(Points[A]):
     Settings: ClassVar[type]
     ScoringSettings: ClassVar[type]
     SupernetSettings: ClassVar[type] = NoSettings
+    cells: ClassVar[bool] = True  # whether the graphs of `edges` say everything; else only `features` do
 
     # points
 

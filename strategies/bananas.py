@@ -74,7 +74,11 @@ class Bananas(ModelBasedStrategy[Any]):
         return archs, self._features(archs)
 
     def _features(self, archs: list[Any]) -> np.ndarray:
-        return encode(self.space, [self._class(arch) for arch in archs], self.options.longest)
+        """(n, columns): path encodings, or the features of the space where `edges` do not say everything."""
+        classes = [self._class(arch) for arch in archs]
+        if self.space.cells:
+            return encode(self.space, classes, self.options.longest)
+        return np.stack([self.space.features(arch) for arch in classes])
 
     def _model(self, seed: int) -> Predictor:
         return Networks(seed, self.options.networks())

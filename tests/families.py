@@ -10,6 +10,8 @@ from nas.search_spaces import SPACES
 
 SIBLINGS: dict[str, str] = {  # a space → the member of its family that quick tests take in its place
     **dict.fromkeys(("nds-amoeba", "nds-darts", "nds-enas", "nds-nasnet", "nds-pnas"), "darts"),
+    "nds-resnet": "nds-resnext-a",
+    "nds-resnext-b": "nds-resnext-a",
 }
 
 

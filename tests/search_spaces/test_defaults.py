@@ -19,15 +19,18 @@ from nas.search_spaces.twocells.cell import CELLS
 
 # Dong and Yang, ICLR 2020, section 2.1: C = 16, N = 5. Liu et al., ICLR 2019, A.1.1 and A.1.2: C = 16 and 8 cells to
 # search, C = 36 and 20 cells to evaluate
+RESIDUAL = ("nds-resnet", "nds-resnext-a", "nds-resnext-b")
 NDS = ("nds-amoeba", "nds-darts", "nds-enas", "nds-nasnet", "nds-pnas")
 NETWORKS: dict[str, dict[str, Any]] = {
     "nasbench101": {"channels": 128, "cells_per_stack": 3},
+    **{name: {"stem": "cifar", "width_multiplier": 1.0} for name in RESIDUAL},  # the records' own widths
     "nasbench201": {"channels": 16, "cells_per_stage": 5},
     "darts": {"channels": 36, "cells": 20, "auxiliary": False, "stem": "cifar"},
     **{name: {"channels": None, "cells": None, "auxiliary": False, "stem": "cifar"} for name in NDS},
 }
 SCORED: dict[str, dict[str, Any]] = {
     "nasbench101": {"channels": 128, "cells_per_stack": 3},
+    **{name: {"stem": "cifar", "width_multiplier": 1.0} for name in RESIDUAL},
     "nasbench201": {"channels": 16, "cells_per_stage": 5},
     "darts": {"channels": 16, "cells": 8, "stem": "cifar"},
     **{name: {"channels": None, "cells": None, "stem": "cifar"} for name in NDS},  # those of the architecture

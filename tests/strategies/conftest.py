@@ -15,6 +15,9 @@ TINY: dict[str, dict[str, Any]] = {
     "nasbench101": {"channels": 4, "cells_per_stack": 1},
     "nasbench201": {"channels": 2, "cells_per_stage": 1},
     "darts": {"channels": 2, "cells": 3},
+    "nds-resnet": {"width_multiplier": 0.03},
+    "nds-resnext-a": {"width_multiplier": 0.03},
+    "nds-resnext-b": {"width_multiplier": 0.03},
 }  # a new space adds its own; without an entry it is tested at its scoring size
 
 

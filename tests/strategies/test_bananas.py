@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nas.core.errors import InputError
-from nas.search_spaces import DARTS, NASBench201, SearchSpace
+from nas.search_spaces import DARTS, SPACES, NASBench201, SearchSpace
 from nas.strategies import Goal
 from nas.strategies.bananas import Bananas, BananasOptions
 from nas.strategies.predictors.networks import Networks, NetworksOptions
@@ -163,3 +163,11 @@ def test_impossible_options_are_told(options: dict[str, int]) -> None:
     (key,) = options
     with pytest.raises(InputError, match=f"{key} >= "):
         BananasOptions(**options).check()
+
+
+def test_what_is_no_cell_is_encoded_by_its_features() -> None:
+    space = SPACES.get("nds-resnext-a")()
+    strategy = Bananas(space, GOALS, 0, BananasOptions(**SMALL))
+    archs = space.draw(3)
+    assert not space.cells
+    assert np.array_equal(strategy._features(archs), np.stack([space.features(arch) for arch in archs]))

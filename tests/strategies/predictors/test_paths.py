@@ -72,6 +72,8 @@ def test_a_genotype_by_hand() -> None:
 
 
 def test_it_is_brute_force(space: SearchSpace) -> None:
+    if not space.cells:
+        pytest.skip(f"{space.name} has no cells")
     rng = Random(1)
     for _ in range(60):
         arch = space.sample(rng)

@@ -30,10 +30,18 @@ SMALL_GENOTYPE = (
     "reduce=[('skip_connect', 0), ('max_pool_3x3', 1), ('avg_pool_3x3', 0), ('none', 1), "
     "('none', 0), ('skip_connect', 2), ('skip_connect', 2), ('skip_connect', 3)], reduce_concat=range(2, 6))"
 )
+SMALL_RESNET = '{"ds": [1, 1, 1, 1, 1], "ws": [64, 64, 64, 64, 96], "ss": [4, 1, 2, 2, 2]}'
+SMALL_RESNEXT = (
+    '{"ds": [1, 1, 1, 1], "ws": [64, 64, 64, 96], "ss": [8, 1, 2, 2], "bot_muls": [1, 1.0, 1.0, 0.5], '
+    '"num_gs": [1, 2, 1, 1]}'
+)
 SMALL_ARCHS = {
     "nasbench101": "1010101011 conv3x3-bn-relu conv1x1-bn-relu maxpool3x3",
     "nasbench201": SMALL_CELL,
     "darts": SMALL_GENOTYPE,
+    "nds-resnet": SMALL_RESNET,
+    "nds-resnext-a": SMALL_RESNEXT,
+    "nds-resnext-b": SMALL_RESNEXT,
 }  # a new space adds its own
 
 

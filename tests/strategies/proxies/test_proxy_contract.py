@@ -140,6 +140,7 @@ def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, t
         ("nor_conv_1x1", "nor_conv_3x3"),
         ("conv1x1-bn", "conv3x3-bn"),
         ("-1_02_333", "-1_02_332"),
+        ('"ds": [1, 1', '"ds": [1, 2'),
     ):
         text = text.replace(one, another)
     archs = [small(space), space.parse(text)]
