@@ -7,14 +7,19 @@ from collections import Counter
 from dataclasses import fields, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from nas.api.results import RepeatedRun, RunOutcome
+from nas.api.opening import open_run
+from nas.api.results import RepeatedRun, RunOutcome, material_of
 from nas.api.tabular import Tabular
 from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.report.compare import ComparisonData, Evaluated, compare_evaluated, single_runs
 from nas.report.pages.comparison import page
+from nas.report.paper.latex import latex_of
+from nas.report.paper.material import Paper
+from nas.report.paper.rows import csv_of
+from nas.report.paper.write import bibtex_of
 from nas.report.write import save_page
 from nas.results import Result
 
@@ -27,6 +32,8 @@ class ComparedReports(Tabular, ComparisonData):
     >>> [(row.metric, row.significant) for row in compared.differences]
     [('clean', False), ('fgsm', False)]
     """
+
+    _sources: ClassVar[tuple[tuple[str, Any], ...]] = ()  # the name of each run, and its result or folder
 
     def _title(self) -> str:
         significant = sum(row.significant for row in self.differences)
@@ -63,6 +70,38 @@ class ComparedReports(Tabular, ComparisonData):
         """
         return save_page(Path(path).expanduser(), page(self), [])
 
+    def to_latex(self) -> str:
+        """The table that `nas report A B --latex` writes, with what is significantly best in bold.
+
+        >>> "\\\\toprule" in compared.to_latex()
+        True
+        """
+        return latex_of(self._paper)
+
+    def to_csv(self) -> str:
+        """A row for each network and metric with unrounded numbers, as `nas report A B --csv` writes them.
+
+        >>> compared.to_csv().startswith("run,model,arch,training,metric,value,unit,n")
+        True
+        """
+        return csv_of(self._paper)
+
+    def bibtex(self) -> str:
+        """The BibTeX entries of everything that the runs used, as `nas report A B --bibtex` writes them.
+
+        >>> "@article{mcnemar1947note," in compared.bibtex()
+        True
+        """
+        return bibtex_of(self._paper)
+
+    @property
+    def _paper(self) -> Paper:
+        materials = [
+            material_of(source if isinstance(source, RunOutcome) else open_run(source), name)
+            for name, source in self._sources
+        ]
+        return Paper.of(materials, self)
+
 
 def compare(*reports: Any) -> ComparedReports:
     """Compare evaluated networks with each other, as `nas report A B` does.
@@ -89,12 +128,18 @@ def compare(*reports: Any) -> ComparedReports:
     >>> [(row.metric, row.n) for row in nas.compare(*reports).differences]
     [('clean', 16), ('fgsm', 16)]
     """
-    given: dict[Path | int, Evaluated] = {}
+    given: dict[Path | int, tuple[Evaluated, Any]] = {}
     for report in reports:
         for one in _evaluated(report):
-            given.setdefault(id(report) if one.folder is None else one.folder.resolve(), one)
-    data = compare_evaluated(_with_different_names(list(given.values())))
-    return ComparedReports(**{one.name: getattr(data, one.name) for one in fields(data)})
+            whole = isinstance(report, RunOutcome) and not isinstance(report, RepeatedRun)
+            source = report if whole else one.folder
+            given.setdefault(id(report) if one.folder is None else one.folder.resolve(), (one, source))
+    named = _with_different_names([one for one, _ in given.values()])
+    data = compare_evaluated(named)
+    compared = ComparedReports(**{one.name: getattr(data, one.name) for one in fields(data)})
+    sources = tuple((one.name, source) for one, (_, source) in zip(named, given.values()))
+    object.__setattr__(compared, "_sources", sources)
+    return compared
 
 
 def _evaluated(report: Any) -> list[Evaluated]:

@@ -18,6 +18,11 @@ from nas.core.data import GivenArrays, attacked_positions
 from nas.core.io.files import os_errors_as_input_errors, write_atomic
 from nas.core.io.records import Json
 from nas.export.folder import export
+from nas.report.compare import run_name
+from nas.report.paper.latex import latex_of
+from nas.report.paper.material import Material, Paper
+from nas.report.paper.rows import csv_of
+from nas.report.paper.write import bibtex_of
 from nas.report.write import save_page
 from nas.results import (
     DpsResult,
@@ -84,6 +89,45 @@ class RunOutcome(Tabular):
         data = self._record.data
         command = run_commands()[data.command]()
         return save_page(Path(path).expanduser(), command.page(data), data.evaluations)
+
+    def to_latex(self) -> str:
+        """The tables of `nas report --latex`, for a document that uses the package booktabs.
+
+        Below them, as a comment, is the method with all settings, seeds and versions.
+
+        >>> "\\\\toprule" in report.to_latex()
+        True
+        """
+        return latex_of(self._paper)
+
+    def to_csv(self) -> str:
+        """A row for each model and metric with unrounded numbers, as `nas report --csv` writes them.
+
+        >>> report.to_csv().splitlines()[0].split(",")[:6]
+        ['run', 'model', 'arch', 'training', 'metric', 'value']
+        """
+        return csv_of(self._paper)
+
+    def bibtex(self) -> str:
+        """The BibTeX entries of everything that the run used, as `nas report --bibtex` writes them.
+
+        >>> "@inproceedings{madry2018towards," in report.bibtex()
+        True
+        """
+        return bibtex_of(self._paper)
+
+    @property
+    def _paper(self) -> Paper:
+        return Paper.of([material_of(self)])
+
+
+def material_of(outcome: RunOutcome, name: str | None = None) -> Material:
+    """The run behind a result, for tables of a paper; its name is that of its folder, if it has one."""
+    data, files = outcome._record.data, outcome._record.files
+    own = data.evaluations[0].name if data.evaluations else data.command
+    return Material(
+        name or (own if files.folder is None else run_name(files.folder)), data, files.folder, files.contents
+    )
 
 
 class Found(RunOutcome, SearchResult):

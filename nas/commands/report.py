@@ -21,7 +21,12 @@ class Report(Command):
     uncorrected; a difference is called shown if McNemar's test is significant after Holm's correction for all
     differences on the page, also for a run that an earlier version finished. With `--json`, several runs give `{"runs":
     [...], "comparison": {...}}`; the comparison is null if fewer than two checkpoints were evaluated.
-    Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`.
+
+    For a paper, `--latex`, `--csv` and `--bibtex` write tables, all numbers unrounded, and the sources of what the runs
+    used. In a table, a number is bold if the differences on the page say that its network is better than all others.
+    With any of them, `--json` gives `runs`, `comparison` and `files`, the paths by kind.
+    Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`;
+    `nas report runs/quickstart-1 --latex table.tex --bibtex sources.bib --csv numbers.csv`.
     """
 
     name, place = "report", 9
@@ -32,9 +37,20 @@ class Report(Command):
             "The file of the comparison; by default comparison.html beside the folder of the first run.",
             type=Path,
         ),
+        Option("latex", "Write tables, and below them the method as a comment.", "FILE.tex", Path),
+        Option("csv", "Write a row for each model and metric.", "FILE.csv", Path),
+        Option("bibtex", "Write the sources of everything that the runs used.", "FILE.bib", Path),
     )
 
-    def call(self, output: Output, folders: list[Path], out: Path | None) -> None:
+    def call(
+        self,
+        output: Output,
+        folders: list[Path],
+        out: Path | None,
+        latex: Path | None,
+        csv: Path | None,
+        bibtex: Path | None,
+    ) -> None:
         from nas.report.compare import compare, count_checkpoints
         from nas.report.pages.comparison import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
@@ -58,5 +74,27 @@ class Report(Command):
             page = write_comparison(out or Path(os.path.relpath(folders[0].resolve().parent / PAGE)), comparison)
             compared = {**comparison.to_json(), "page": str(page)}
             texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
+        paths = {"latex": latex, "csv": csv, "bibtex": bibtex}
+        if any(paths.values()):
+            files = _write_paper(folders, paths)
+            texts.append("\n".join(f"{kind}: {path}" for kind, path in files.items()))
+            output.emit({"runs": values, "comparison": compared, "files": files}, "\n\n".join(texts))
+            return
         single = len(folders) == 1 and compared is None
         output.emit(values[0] if single else {"runs": values, "comparison": compared}, "\n\n".join(texts))
+
+
+def _write_paper(folders: list[Path], paths: dict[str, Path | None]) -> dict[str, str]:
+    """Write the files for a paper on these runs; their paths by kind."""
+    from nas.report.compare import run_name
+    from nas.report.paper.material import Material, Paper, with_different_names
+    from nas.report.paper.write import write_paper
+    from nas.report.run_data import read_run_data
+    from nas.runs.run_files import finished, malformed_as_input_error
+
+    materials = []
+    for folder in {path.resolve(): path for path in folders}.values():
+        with malformed_as_input_error(folder):
+            run = read_run_data(folder, finished(folder), command_of(folder).repeat)
+            materials.append(Material(run_name(folder), run, folder))
+    return write_paper(Paper.of(with_different_names(materials)), paths)

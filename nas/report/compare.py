@@ -58,7 +58,7 @@ class Evaluated:
         """Without a folder, the name is that of the network."""
         entries = evaluations_of(result)
         name = entries[0].name if entries else result.command
-        return cls(name if folder is None else _name(folder), folder, settings, entries)
+        return cls(name if folder is None else run_name(folder), folder, settings, entries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +90,17 @@ def compare_evaluated(given: Sequence[Evaluated]) -> ComparisonData:
 
     Raises InputError if there are fewer than two.
     """
+    compared = compare_networks(given)
+    if len(compared.checkpoints) < 2:
+        raise InputError(
+            f"Expected at least two evaluated checkpoints to compare but got {len(compared.checkpoints)}; "
+            "evaluate with `nas eval`."
+        )
+    return compared
+
+
+def compare_networks(given: Sequence[Evaluated]) -> ComparisonData:
+    """The networks of `given`, and their differences; none if there are fewer than two."""
     unique = len({one.name for one in given}) == len(given)
     checkpoints: list[Checkpoint] = []
     notes = []
@@ -98,11 +109,6 @@ def compare_evaluated(given: Sequence[Evaluated]) -> ComparisonData:
         if not one.entries:
             notes.append(f"{name} has no attacked network and is left out.")
         checkpoints += _checkpoints(one, name, len(checkpoints))
-    if len(checkpoints) < 2:
-        raise InputError(
-            f"Expected at least two evaluated checkpoints to compare but got {len(checkpoints)}; "
-            "evaluate with `nas eval`."
-        )
     return ComparisonData(checkpoints, _differences(checkpoints), notes + _unpaired_notes(checkpoints))
 
 
@@ -124,7 +130,7 @@ def count_checkpoints(folders: Sequence[Path]) -> int:
     return sum(len(evaluations_of(finished(folder))) for folder in single_runs(folders))
 
 
-def _name(folder: Path) -> str:
+def run_name(folder: Path) -> str:
     """The name of a run's folder; if the run is part of a study, STUDY/RUN."""
     path = folder.resolve()
     return f"{path.parent.name}/{path.name}" if re.fullmatch(r"seed-\d+", path.name) else path.name

@@ -160,7 +160,7 @@ def _attacked(run: RunData) -> Iterator[Use]:
         yield Use("library", "torchattacks", ("kim2020torchattacks",))
     sources = {kind: getattr(CORRUPTIONS.components.get(kind), "references", ()) for kind in corrupted}
     for one in dict.fromkeys(sources.values()):
-        yield Use("corruptions", "common corruptions", tuple(one))
+        yield Use("test images", "common corruptions", tuple(one))
     if corrupted or (names and not isinstance(run.result, TransferResult)):
         yield Use("metric", "harmonic robustness score", ("devaguptapu2021adversarial",))
     for name, key in MEASURES.items():

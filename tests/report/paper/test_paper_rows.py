@@ -1,0 +1,115 @@
+"""The CSV: every number of the results, not rounded, with what is needed to find it again."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from pathlib import Path
+
+import result_factory as make
+from papers import HOSTILE, N, entries, paper, run_of, whole
+
+from nas.report.paper.material import Material, with_different_names
+from nas.report.paper.rows import COLUMNS, csv_of
+from nas.results import Interval
+from nas.runs.repetitions import summarise
+
+
+def read(text: str) -> list[dict[str, str]]:
+    assert text.splitlines()[0] == ",".join(COLUMNS)
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_each_network_has_a_row_for_each_metric_with_the_number_of_the_result() -> None:
+    networks = entries()
+    rows = read(csv_of(paper(whole(networks))))
+    for one in networks:
+        found = {row["metric"]: row for row in rows if row["model"] == one.name}
+        expected = {"params", "clean", "fgsm", "hrs:fgsm", "pgd20", "hrs:pgd20", "worst_case", "hrs:worst_case"}
+        assert set(found) == expected
+        for metric in ("clean", "fgsm", "pgd20", "worst_case"):
+            row, (accuracy, interval) = found[metric], one.accuracy(metric)
+            assert (float(row["value"]), Interval(float(row["low"]), float(row["high"]))) == (accuracy, interval)
+            assert (row["unit"], row["n"], row["n_of"]) == ("fraction", str(N), "images")
+            assert row["eps"] == ("" if metric == "clean" else repr(8 / 255))
+        assert (found["params"]["value"], found["params"]["unit"]) == ("67570", "weights")
+        assert {row["arch"] for row in found.values()} == {one.arch}
+        assert {row["seed"] for row in found.values()} == {"0"}
+    keys = [(row["run"], row["model"], row["metric"], row["eps"], row["seed"]) for row in rows]
+    assert len(keys) == len(set(keys))
+
+
+def test_sweeps_corruptions_and_measures() -> None:
+    (one,) = entries()[:1]
+    more = make.evaluation(
+        {"clean": 59, "pgd20": 6}, N, name=one.name, measures=make.measured(),
+        sweep=[make.curve("pgd20", (0.0, 0.9), (4 / 255, 0.5), (8 / 255, 0.1), n=N)],
+        corruptions=make.corrupted({"fog": [0.5, 0.25]}, 0.9), cascade={"pgd20": 0.1},
+    )  # fmt: skip
+    rows = read(csv_of(paper(whole([more]))))
+    values = {(row["metric"], row["eps"]): row["value"] for row in rows}
+    assert values["pgd20", repr(4 / 255)] == "0.5"
+    assert values["pgd20", repr(8 / 255)] == "0.1"
+    assert values["corruption:fog@2", ""] == "0.25"
+    assert values["corruption:fog", ""] == values["corruptions", ""] == "0.375"
+    assert values["cascade:pgd20", repr(8 / 255)] == "0.1"
+    assert values["ece:clean", ""] == "0.0312"
+    assert values["hessian", ""] == "3.25"
+    assert values["clean:class 1", ""] == "0.9"
+
+
+def test_a_study_has_the_value_of_each_seed_and_their_mean() -> None:
+    study = summarise([make.whole_run(entries(), seeds={"run": seed}) for seed in (3, 4)])
+    rows = [row for row in read(csv_of(paper(Material("s", run_of(study))))) if row["model"] == "best-pgd"]
+    clean = [row for row in rows if row["metric"] == "clean"]
+    assert [(row["seed"], row["n"], row["n_of"]) for row in clean] == [
+        ("3", "60", "images"), ("4", "60", "images"), ("", "2", "seeds"),
+    ]  # fmt: skip
+    assert clean[2]["value"] == repr(study.models[1].metrics["clean"].mean)
+    assert clean[2]["sd"] == repr(study.models[1].metrics["clean"].sd)
+
+
+def test_other_commands() -> None:
+    results = {
+        "search": make.searched(), "train": make.trained(), "transfer": make.transferred(),
+        "dps": make.discrete_search(),
+    }  # fmt: skip
+    materials = [Material(name, run_of(one, command=name)) for name, one in results.items()]
+    found = {(row["run"], row["model"], row["metric"]): row["value"] for row in read(csv_of(paper(*materials)))}
+    assert found["search", "found 1", "croze"] == "19.0"
+    assert found["train", "chosen epoch", "val_robust_accuracy"] == "0.5"
+    assert found["transfer", "b", "pgd20 of a"] == "0.5"
+    assert found["dps", "found", "spearman"] == "0.75"
+
+
+def test_the_checksum_is_that_of_the_checkpoint(tmp_path: Path) -> None:
+    (network, *_) = entries()
+    path = tmp_path / str(network.checkpoint)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    expected = hashlib.sha256(b"weights").hexdigest()
+    run = run_of(make.whole_run([network]), [network])
+    for material in (
+        Material("a", run, tmp_path),
+        Material("a", run, None, {str(network.checkpoint): b"weights"}),
+    ):
+        rows = [row for row in read(csv_of(paper(material))) if row["model"] == network.name]
+        assert {row["checkpoint_sha256"] for row in rows} == {expected}
+    path.unlink()
+    rows = read(csv_of(paper(Material("a", run, tmp_path))))
+    assert {row["checkpoint_sha256"] for row in rows} == {""}
+
+
+def test_any_name_is_read_as_it_was_written() -> None:
+    name = f'{HOSTILE}, "quoted"\nand more'
+    one = make.evaluation({"clean": 59, "fgsm": 6}, N, name=name)
+    assert name in {row["model"] for row in read(csv_of(paper(whole([one], name))))}
+    assert {row["run"] for row in read(csv_of(paper(whole([one], name))))} == {name}
+
+
+def test_runs_of_one_name_go_by_their_paths(tmp_path: Path) -> None:
+    run = run_of(make.searched())
+    folders = [tmp_path / part / "eval-1" for part in ("one", "two")]
+    named = with_different_names([*(Material("eval-1", run, folder) for folder in folders), Material("x", run)])
+    assert [one.name for one in named] == [*map(str, folders), "x"]

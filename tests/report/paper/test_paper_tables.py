@@ -1,0 +1,159 @@
+"""The LaTeX tables: the numbers of the results, bold only where that is shown, and documents that compile."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import result_factory as make
+from papers import HOSTILE, N, entries, paper, run_of, whole
+from tex_reader import check, compile_alone, method_of, rows_of
+
+from nas.report.paper import latex
+from nas.report.paper.latex import latex_of
+from nas.report.paper.material import Material, Paper
+from nas.report.paper.tables import MAX_FOUND
+from nas.results import SearchResult
+from nas.runs.repetitions import summarise
+
+
+def every_kind() -> Paper:
+    """A run of each command, with names made of everything that LaTeX could take for something else."""
+    hostile = [
+        make.evaluation({"clean": 59, HOSTILE: 6, "pgd20": 0}, N, name=f"{HOSTILE}{number}") for number in range(3)
+    ]
+    corrupted = entries(corruptions=make.corrupted({"fog": [0.5, 0.4]}, 0.9), measures=make.measured())
+    study = summarise([make.whole_run(entries(), seeds={"run": seed}) for seed in (0, 1)])
+    return paper(
+        whole(corrupted),
+        whole(hostile, HOSTILE),
+        Material("search", run_of(make.searched(), command="search")),
+        Material("training", run_of(make.trained(), command="train")),
+        Material("transfer", run_of(make.transferred(names=(HOSTILE, "b_c")), command="transfer")),
+        Material("dps", run_of(make.discrete_search(), command="dps")),
+        Material("study", run_of(study, command="study")),
+    )
+
+
+def test_the_numbers_are_those_of_the_result() -> None:
+    networks = entries()
+    text = latex_of(paper(whole(networks)))
+    check(text)
+    rows = rows_of(text)
+    names = ["best, standard", "best, adversarial", "random, adversarial"]
+    assert rows[0] == ["network", "weights", "clean", "FGSM", "PGD-20", "worst case"]
+    for number, (name, one) in enumerate(zip(names, networks)):
+        found = [one.accuracy(metric) for metric in ("clean", "fgsm", "pgd20", "worst_case")]
+        assert rows[1 + 2 * number] == [name, "67,570", *(f"{100 * share:.1f}" for share, _ in found)]
+        assert rows[2 + 2 * number] == ["", "", *(f"[{100 * low:.1f}, {100 * high:.1f}]" for _, (low, high) in found)]
+        scores = [one.attacks["fgsm"].hrs, one.attacks["pgd20"].hrs, one.worst_case.hrs]
+        assert rows[9 + number] == [name, *(f"{100 * score:.1f}" for score in scores)]
+    caption = re.findall(r"\\caption\{(.*)\}", text)[0]
+    for word in ("60 test images", r"\varepsilon = 8/255", "FGSM and PGD-20", "Seed: 0.", "Holm's", "12 differences"):
+        assert word in caption
+
+
+def test_bold_is_what_is_better_than_every_other_network_after_correction() -> None:
+    text = latex_of(paper(whole(entries())))
+    assert re.findall(r"\\textbf\{(.*?)\}", text) == ["68.3", "61.7", "61.7"]  # not the clean 98.3
+    (first, second, third) = entries()
+    assert r"\textbf" not in latex_of(paper(whole([first])))
+    alike = replace(
+        third, name="other-pgd", correct=second.correct, attacks=second.attacks, worst_case=second.worst_case
+    )
+    assert r"\textbf" not in latex_of(paper(whole([first, second, alike])))
+
+
+def test_networks_attacked_otherwise_have_a_table_of_their_own() -> None:
+    other = [make.evaluation({"clean": 59, "fgsm": 6}, N, eps=4 / 255, name="best-pgd")]
+    text = latex_of(paper(whole(entries()), Material("b", run_of(other[0], other, command="eval"))))
+    check(text)
+    assert text.count(r"\begin{table}") == 2
+    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:robustness-1", "tab:robustness-2"]
+    assert r"\varepsilon = 4/255" in text
+    assert "b (adversarial)" in text
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    other = make.evaluation({"clean": 50, "square": 10}, N, name="best-standard")
+    runs = {"a": entries()[1], "b": replace(other, params=-1)}
+    rows = rows_of(latex_of(paper(*(Material(name, run_of(one, [one])) for name, one in runs.items()))))
+    assert rows[3] == ["b (standard)", "--", "83.3", "--", "--", "16.7"]
+
+
+def test_the_means_of_a_study() -> None:
+    study = summarise([make.whole_run(entries(), seeds={"run": seed}) for seed in (3, 4)])
+    text = latex_of(paper(Material("study", run_of(study))))
+    check(text)
+    assert "over 2 seeds (3 and 4)" in text
+    assert r"\textbf" not in text
+    assert rows_of(text)[1][:4] == ["best, standard", "98.3", "10.0", "0.0"]
+    assert r"$\pm$ 0.0" in rows_of(text)[2][1]
+
+
+def test_a_search_shows_its_best_and_says_how_many_there_are() -> None:
+    found = make.searched()
+    many: SearchResult = replace(found, top=found.top * 12)
+    text = latex_of(paper(Material("s", run_of(many, command="search"))))
+    check(text)
+    assert len(rows_of(text)) == 1 + MAX_FOUND
+    assert "the first 10 of 12" in text
+    assert rows_of(text)[1][1] == "19"
+
+
+def test_a_long_table_may_go_on_in_the_next_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latex, "MAX_LINES", 12)
+    text = latex_of(paper(whole(entries())))
+    check(text)
+    assert r"\usepackage{longtable}" in text.splitlines()[0]
+    assert text.count(r"\label{") == 1
+    assert r"\begin{table}" not in text
+
+
+def test_runs_without_numbers_say_so() -> None:
+    assert "no numbers for a table" in latex_of(paper())
+
+
+def test_names_of_anything_are_escaped_in_every_table() -> None:
+    text = latex_of(every_kind())
+    check(text)
+    check(method_of(text))
+
+
+def test_the_document_compiles_alone(tmp_path: Path) -> None:
+    said = compile_alone(tmp_path, latex_of(every_kind()))
+    if said is None:
+        pytest.skip("LaTeX is not installed")
+    assert said.startswith("0\n"), said[-3000:]
+    assert "multiply defined" not in said
+
+
+def test_the_same_runs_give_the_same_text() -> None:
+    assert latex_of(paper(whole(entries()))) == latex_of(paper(whole(entries())))
+
+
+def test_the_method_has_all_settings_seeds_versions_and_sources() -> None:
+    networks = entries()
+    text = method_of(latex_of(paper(whole(networks))))
+    check(text)
+    plain = text.replace(r"\allowbreak{}", "")
+    for word in (
+        r"search.budget=120",
+        r"train.batch\_size=64",
+        "run: 7",
+        "robust-nas 0.3.0",
+        "torch 9.8.7",
+        "0123abcd",
+    ):
+        assert word in plain
+    for word in (r"croze~\cite{ha2023croze}", r"pgd20~\cite{madry2018towards}", r"digits~\cite{alpaydin1998digits}"):
+        assert word in plain
+    assert "somebody" not in plain  # the folder of the run is not part of the method
+
+
+def test_a_path_in_the_settings_is_named_without_its_folders() -> None:
+    run = run_of(make.searched(), (), "tables.robustness=/home/somebody/tables/robustness")
+    assert "tables.\\allowbreak{}robustness=\\allowbreak{}robustness" in latex_of(paper(Material("s", run)))
+    assert "somebody" not in latex_of(paper(Material("s", run)))
