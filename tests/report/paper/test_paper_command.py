@@ -20,7 +20,8 @@ from nas.settings import schema
 
 
 def finished(folder: Path, result: Result, command: str) -> Path:
-    with run_folder.create(command, schema.load("quickstart", [f"run.dir={folder}"]), {"checkpoint": "best.pt"}) as opened:
+    chosen = schema.load("quickstart", [f"run.dir={folder}"])
+    with run_folder.create(command, chosen, {"checkpoint": "best.pt"}) as opened:
         opened.finish(result)
     return folder
 
