@@ -151,6 +151,7 @@ def test_text_is_read_whole_and_by_line(tmp_path: Path) -> None:
 
 
 OWN = {  # readers of texts that no user writes
+    "nas/report/paper/bibliography.py": "the bibliography of this package",
     "nas/core/io/files.py": "the readers themselves",
     "nas/core/config/recipes.py": "recipes that are shipped",
     "nas/core/execution/available_memory.py": "what the system reports about memory",
