@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +16,10 @@ from nas.api.execution import RunRecord
 from nas.api.tabular import Tabular
 from nas.commands import run_commands
 from nas.core.data import GivenArrays, attacked_positions
+from nas.core.errors import InputError
 from nas.core.io.files import os_errors_as_input_errors, write_atomic
 from nas.core.io.records import Json
+from nas.core.suggestions import suggest
 from nas.export.folder import export
 from nas.report.compare import run_name
 from nas.report.paper.latex import latex_of
@@ -143,9 +146,20 @@ class Found(RunOutcome, SearchResult):
 
     interrupted: bool = False
 
+    @property
+    def failures(self) -> dict[str, int]:
+        """How many evaluations failed for each reason.
+
+        >>> sum(found.failures.values()) == found.failed
+        True
+        """
+        return dict(self._record.data.failures)
+
     def _title(self) -> str:
         best = ", ".join(f"{name} {value:.6g}" for name, value in self.best.metrics.items() if value is not None)
-        return f"Found: {self.best.arch} with {best or 'no metric'}, of {self.evaluated} evaluated"
+        failed = f", {self.failed} of which failed (see failures)" if self.failed else ""
+        all_of_them = "; no further class satisfies the constraints" if self.exhausted else ""
+        return f"Found: {self.best.arch} with {best or 'no metric'}, of {self.evaluated} evaluated{failed}{all_of_them}"
 
     def _rows(self) -> list[Json]:
         return [{"arch": one.arch, **one.metrics} for one in self.top]
@@ -328,18 +342,36 @@ class Scores(Tabular, ScoreResult):
     (344346.0, 'nasbench201')
     """
 
-    def __init__(self, rows: list[ScoreRow], settings: Json) -> None:
+    def __init__(self, rows: list[ScoreRow], settings: Json, proxies: Sequence[str]) -> None:
         super().__init__(rows)
         self.settings = settings
+        self.proxies = list(proxies)
+
+    def values(self, proxy: str) -> list[float | None]:
+        """The value of a proxy for each architecture; None where it has none.
+
+        Raises InputError if the proxy was not computed.
+
+        >>> scores.values("params")
+        [344346.0]
+        """
+        if proxy not in self.proxies:
+            raise InputError(
+                f"Expected one of the proxies that were computed ({', '.join(self.proxies)}) but got {proxy!r}"
+                f"{suggest(proxy, self.proxies)}."
+            )
+        return super().values(proxy)
 
     def _title(self) -> str:
-        names = list(dict.fromkeys(name for row in self.rows for name in row.scores))
-        return f"Scores: {len(self)} architectures by {', '.join(names) or 'no proxy'}"
+        return f"Scores: {len(self)} architectures by {', '.join(self.proxies)}{self._without_value()}"
+
+    def _without_value(self) -> str:
+        missing = sum(row.reason is not None for row in self.rows)
+        return f", {missing} with a reason for a missing value" if missing else ""
 
     def _rows(self) -> list[Json]:
-        names = list(dict.fromkeys(name for row in self.rows for name in row.scores))
         return [
-            {"arch": row.arch, **{name: row.scores.get(name) for name in names}, "reason": row.reason}
+            {"arch": row.arch, **{name: row.scores.get(name) for name in self.proxies}, "reason": row.reason}
             for row in self.rows
         ]
 

@@ -90,7 +90,7 @@ def score(
         score_all(candidates, ScoreWorker(chosen, names), file, keep, lambda done, failed: watcher.update(done, ""))
         for row in file.rows() if file is not None else ():
             rows.setdefault(str(search_space.parse(row.arch)), row)
-    return Scores([rows[str(arch)] for _, arch in candidates.given], plain_settings(chosen))
+    return Scores([rows[str(arch)] for _, arch in candidates.given], plain_settings(chosen), names)
 
 
 @contextmanager

@@ -19,10 +19,11 @@ from nas.search_spaces import SearchSpace
 Function = Callable[[Any], Any]  # from a point of the space to a number, or to several numbers by name
 BY_HAND = f"{PYTHON}nas.open_search"  # the function of a search whose caller evaluates the architectures
 RAISED = " raised "
+OF_ANOTHER_KIND = ("Expected values of ", "Expected a number for ")  # beginnings of what `values_of` refuses
 
 
 class FunctionError(InputError):
-    """The function raised an exception when it was called for the first time."""
+    """The first call of the function raised an exception, or returned something that no architecture could have."""
 
 
 def notation_of(function: Function, directions: Mapping[str, str] | None = None) -> str:
@@ -132,9 +133,15 @@ def _keyed(names: Sequence[str]) -> bool:
     return any("/" in name for name in names)
 
 
-def has_raised(failure: str | None) -> bool:
-    """Whether this reason of a failure says that a function raised an exception."""
-    return failure is not None and failure.startswith("The function ") and RAISED in failure
+def is_of_the_function(failure: str | None) -> bool:
+    """Whether a failure is likely to be that of every architecture: an exception, or a value that is no number.
+
+    None and numbers that are not finite are failures of a single architecture.
+    """
+    if failure is None:
+        return False
+    raised = failure.startswith("The function ") and RAISED in failure
+    return raised or (failure.startswith(OF_ANOTHER_KIND) and "but got None" not in failure)
 
 
 def values_of(value: Any, keys: Sequence[str], keyed: bool, name: str) -> Metrics:
@@ -146,7 +153,10 @@ def values_of(value: Any, keys: Sequence[str], keyed: bool, name: str) -> Metric
         value = {keys[0]: value}
     if not isinstance(value, Mapping) or set(value) != set(keys):
         got = f"values of {', '.join(map(str, value))}" if isinstance(value, Mapping) else f"{value!r:.80}"
-        raise NasError(f"Expected values of {', '.join(keys)} from {name} but got {got}.")
+        raise NasError(
+            f"Expected values of {', '.join(keys)} from {name} but got {got}; directions name the values that a "
+            "function returns as a dictionary, or the function itself if it returns one number."
+        )
     return {key: _number(value[key], key) for key in keys}
 
 

@@ -132,7 +132,8 @@ def read_run_data(folder: Path, result: Result, repeat: Repeat) -> RunData:
             if search and search.supernet is None:
                 steps, failed = trajectory(store, search.goals[0]), failures(store)
     methods = {evaluation.name: evaluation.training for evaluation in evaluations_of(result)}
-    models = identities({**methods, **{name: methods.get(name) for name in trained}})
+    only = result.training if isinstance(result, TrainResult) else None  # a command that trained one network
+    models = identities({**methods, **{name: methods.get(name, only) for name in trained}})
     trained = {name: trained[name] for name in models if name in trained}
     repeated = repeat(config.settings, config.extra)
     return RunData(config.settings, config.command, config.extra, result, steps, failed, trained, models, repeated)

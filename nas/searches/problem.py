@@ -18,7 +18,7 @@ from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.core.storage.memory import InMemoryStore
 from nas.objectives import constant_logits
 from nas.objectives.constraints import Constraints
-from nas.objectives.functions import FunctionError, has_raised
+from nas.objectives.functions import FunctionError, is_of_the_function
 from nas.objectives.latency import Latency
 from nas.objectives.notation import GRAPH, LATENCY, Term, builds, label, parse, source_of
 from nas.results import SearchResult
@@ -147,7 +147,7 @@ class SearchProblem:
             left = [key for key in left if key in measured]
         first = next(iter(self.store.evaluations()), None) is None
         for done in self._executed(left, self.names, tick):
-            if first and has_raised(done.failure):
+            if first and is_of_the_function(done.failure):
                 raise FunctionError(f"{done.failure} It was called for {done.key}, the first of the search.")
             first = False
             yield done if done.result is None else replace(done, result={**measured.get(done.key, {}), **done.result})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +138,39 @@ def test_an_interrupted_search_gives_the_best_so_far(tmp_path: Path, caplog: pyt
     assert not again.interrupted
 
 
+@pytest.mark.parametrize(
+    ("value", "directions", "words"),
+    [
+        ({"a": 1.0}, None, "Expected values of wrong from .*wrong but got values of a; directions name"),
+        ("good", None, "Expected a number for wrong but got 'good'"),
+        (1.0, {"a": "max"}, "Expected values of a from .*wrong but got 1.0; directions name"),
+    ],
+)
+def test_a_value_of_another_kind_stops_the_search_at_once(value: Any, directions: Any, words: str) -> None:
+    calls = []
+
+    def wrong(arch: Any) -> Any:
+        calls.append(arch)
+        return value
+
+    with pytest.raises(InputError, match=words):
+        nas.search(objective=wrong, directions=directions, strategy="random", budget=5)
+    assert len(calls) == 1
+
+
+def test_failures_are_in_the_result_by_their_reason() -> None:
+    calls = []
+
+    def sometimes(arch: Any) -> Any:
+        calls.append(arch)
+        return [None, math.nan, 1.0][len(calls) % 3]
+
+    found = nas.search(objective=sometimes, strategy="random", budget=6)
+    assert sorted(found.failures.values()) == [2, 2]
+    assert found.failed == 4
+    assert "of 6 evaluated, 4 of which failed (see failures)" in repr(found)
+
+
 def test_an_interruption_before_the_first_value_is_raised() -> None:
     def interrupted(arch: Any) -> float:
         raise KeyboardInterrupt
@@ -202,7 +236,7 @@ def test_workers_refuse_what_they_cannot_import(function: Callable[[Any], float]
 def test_the_command_calls_the_same_function(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = nas.search(objective=params, directions={"params": "min"}, strategy="random", budget=6)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(found.settings))
-    words = ["search", str(tmp_path / "mine.yaml"), f"run.dir={tmp_path / 'run'}", "--json"]
+    words = ["search", str(tmp_path / "mine.yaml"), f"run.dir={tmp_path / 'run'}", "executor.workers=1", "--json"]
     assert run_command(words) == 0
     result = json.loads(capfd.readouterr().out)
     assert result["best"] == [one.to_json() for one in found.top]

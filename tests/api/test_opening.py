@@ -132,14 +132,17 @@ def test_results_are_shown_in_short(name: str, gone: dict[str, Any], monkeypatch
 
 def test_a_proxy_without_a_value_is_an_empty_cell() -> None:
     rows = [nas.results.ScoreRow("a", "a", {"croze": 2.0}, 0.0), nas.results.ScoreRow("b", "b", {}, 0.0, "no memory")]
-    scores = Scores(rows, {})
-    assert repr(scores) == "<Scores: 2 architectures by croze>"
+    scores = Scores(rows, {}, ["croze"])
+    assert repr(scores) == "<Scores: 2 architectures by croze, 1 with a reason for a missing value>"
+    assert scores.values("croze") == [2.0, None]
+    with pytest.raises(InputError, match=r"computed \(croze\) but got 'croz' \(did you mean 'croze'\?\)"):
+        scores.values("croz")
     assert scores._repr_html_().endswith("<tr><td>b</td><td></td><td>no memory</td></tr></tbody></table>")
 
 
 def test_long_tables_are_cut_and_names_are_escaped() -> None:
     rows = [nas.results.ScoreRow(f"<b>{number}</b>", "", {"<i>": 1 / 3}, 0.0) for number in range(25)]
-    html = Scores(rows, {})._repr_html_()
+    html = Scores(rows, {}, ["<i>"])._repr_html_()
     assert html.count("<tr>") == 21
     assert "and 5 more rows" in html
     assert "&lt;b&gt;0&lt;/b&gt;" in html

@@ -226,6 +226,8 @@ def test_results_of_single_commands(make: Make) -> None:
     page = write_report(folder, make_result.trained()).read_text()
     assert {"Training", "Cells", "Time per stage"} <= set(titles(page))
     assert not {"Search", "Results"} & set(titles(page))
+    assert "by adversarial training" in text_of(page)
+    assert "standard training" not in text_of(page)
 
 
 def test_the_same_inputs_give_the_same_bytes(make: Make) -> None:
