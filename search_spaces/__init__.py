@@ -6,6 +6,7 @@ from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nasbench101 import NASBench101
 from nas.search_spaces.nasbench201 import NASBench201
 from nas.search_spaces.network import Network
+from nas.search_spaces.transnas import TransNASMacro, TransNASMicro
 
 SPACES: Registry[type[SearchSpace]] = Registry(
     "search space", "nas.search_spaces", "nas.search_spaces", is_concrete_subclass(SearchSpace)
@@ -21,4 +22,6 @@ __all__ = [
     "NASBench201",
     "Network",
     "SearchSpace",
+    "TransNASMacro",
+    "TransNASMicro",
 ]

@@ -12,6 +12,7 @@ SIBLINGS: dict[str, str] = {  # a space → the member of its family that quick 
     **dict.fromkeys(("nds-amoeba", "nds-darts", "nds-enas", "nds-nasnet", "nds-pnas"), "darts"),
     "nds-resnet": "nds-resnext-a",
     "nds-resnext-b": "nds-resnext-a",
+    "transnas-macro": "transnas-micro",
 }
 
 

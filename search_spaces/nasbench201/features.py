@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -32,14 +33,21 @@ def features(cell: Cell) -> np.ndarray:
 
 def _features(cell: Cell) -> dict[str, float]:
     edges = tuple((a, b, name) for (a, b), name in zip(EDGES, cell.operations) if name != "none")
+    return four_node_features(cell, edges, OPERATIONS, _KINDS)
+
+
+def four_node_features(
+    cell: Cell, edges: tuple[tuple[int, int, str], ...], operations: Sequence[str], kinds: graph.Kinds
+) -> dict[str, float]:
+    """The features of a cell of four nodes, whose edges other than `none` are of these kinds."""
     written = graph.Graph(edges, nodes=4)
-    flow = graph.Flow(written, _KINDS)
+    flow = graph.Flow(written, kinds)
     return graph.merged(
-        graph.one_hot(cell.operations, OPERATIONS, _LABELS),
-        graph.counts(cell.operations, OPERATIONS),
-        graph.by_subset(written, _KINDS),
-        graph.by_sequence(flow, _KINDS),
-        graph.live(flow, _KINDS),
-        graph.extremes(flow, _KINDS),
-        graph.roles(flow, _KINDS),
+        graph.one_hot(cell.operations, operations, _LABELS),
+        graph.counts(cell.operations, operations),
+        graph.by_subset(written, kinds),
+        graph.by_sequence(flow, kinds),
+        graph.live(flow, kinds),
+        graph.extremes(flow, kinds),
+        graph.roles(flow, kinds),
     )

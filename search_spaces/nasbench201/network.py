@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -13,20 +14,24 @@ from nas.search_spaces.nasbench201.operations import operation, operation_cost, 
 from nas.search_spaces.network import Body
 
 
-class CellModule(nn.Module):
-    """One cell: node 0 is the input, node j the sum of its incoming edges, the output is node 3.
+class FourNodes(nn.Module):
+    """A graph of six edges: node 0 is the input, node j the sum of its incoming edges, the output is node 3.
 
     Every edge of the string other than `none` has a module, even if its input is always zero, as in the networks that
-    the benchmark trained.
+    the benchmarks trained. `module(source, name)` makes the one of an edge from node `source`.
     """
 
-    def __init__(self, cell: Cell, channels: int) -> None:
+    def __init__(self, cell: Cell, module: Callable[[int, str], nn.Module]) -> None:
         super().__init__()
         self.incoming: dict[int, list[tuple[int, str]]] = {1: [], 2: [], 3: []}
         for (source, target), name in zip(EDGES, cell.operations):
             if name != "none":
-                self.add_module(f"{source}_{target}", operation(name, channels))
+                self.add_module(f"{source}_{target}", module(source, name))
                 self.incoming[target].append((source, f"{source}_{target}"))
+
+    def zeros(self, x: Tensor) -> Tensor:
+        """The value of a node without edges, for an input x of the cell."""
+        return torch.zeros_like(x)
 
     def forward(self, x: Tensor) -> Tensor:
         nodes = [x]
@@ -35,8 +40,15 @@ class CellModule(nn.Module):
             for source, module in self.incoming[target]:
                 term = getattr(self, module)(nodes[source])
                 value = term if value is None else value + term
-            nodes.append(torch.zeros_like(x) if value is None else value)
+            nodes.append(self.zeros(x) if value is None else value)
         return nodes[3]
+
+
+class CellModule(FourNodes):
+    """One cell, whose channels and image stay as they are."""
+
+    def __init__(self, cell: Cell, channels: int) -> None:
+        super().__init__(cell, lambda source, name: operation(name, channels))
 
 
 class Reduction(nn.Module):

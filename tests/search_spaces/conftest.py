@@ -19,6 +19,8 @@ TWO_CELLS: list[dict[str, Any]] = [
     {"channels": 5, "cells": 4, "stem": "imagenet", "auxiliary": True},
 ]
 SMALL: dict[str, list[dict[str, Any]]] = {
+    "transnas-macro": [{"channels": 8, "blocks_per_layer": 1}, {"channels": 9, "blocks_per_layer": 2}],
+    "transnas-micro": [{"channels": 8, "blocks_per_layer": 1}, {"channels": 9, "blocks_per_layer": 2}],
     "nasbench101": [{"channels": 4, "cells_per_stack": 1}, {"channels": 10, "cells_per_stack": 2}],
     "nasbench201": [{"channels": 3, "cells_per_stage": 1}, {"channels": 8, "cells_per_stage": 2}],
     "darts": TWO_CELLS,

@@ -22,6 +22,8 @@ from nas.search_spaces.twocells.cell import CELLS
 RESIDUAL = ("nds-resnet", "nds-resnext-a", "nds-resnext-b")
 NDS = ("nds-amoeba", "nds-darts", "nds-enas", "nds-nasnet", "nds-pnas")
 NETWORKS: dict[str, dict[str, Any]] = {
+    "transnas-macro": {"channels": 64, "blocks_per_layer": 2},
+    "transnas-micro": {"channels": 64, "blocks_per_layer": 2},
     "nasbench101": {"channels": 128, "cells_per_stack": 3},
     **{name: {"stem": "cifar", "width_multiplier": 1.0} for name in RESIDUAL},  # the records' own widths
     "nasbench201": {"channels": 16, "cells_per_stage": 5},
@@ -29,6 +31,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
     **{name: {"channels": None, "cells": None, "auxiliary": False, "stem": "cifar"} for name in NDS},
 }
 SCORED: dict[str, dict[str, Any]] = {
+    "transnas-macro": {"channels": 64, "blocks_per_layer": 2},
+    "transnas-micro": {"channels": 64, "blocks_per_layer": 2},
     "nasbench101": {"channels": 128, "cells_per_stack": 3},
     **{name: {"stem": "cifar", "width_multiplier": 1.0} for name in RESIDUAL},
     "nasbench201": {"channels": 16, "cells_per_stage": 5},
@@ -103,6 +107,8 @@ def test_default_networks_cost_what_the_papers_say() -> None:
     [
         ("nasbench101", "channels", 4),
         ("nasbench101", "cells_per_stack", 1),
+        ("transnas-micro", "channels", 2),
+        ("transnas-macro", "blocks_per_layer", 1),
         ("nasbench201", "channels", 1),
         ("nasbench201", "cells_per_stage", 1),
         ("darts", "channels", 2),

@@ -12,6 +12,8 @@ from torch import Tensor
 from nas.search_spaces import Network, SearchSpace
 
 TINY: dict[str, dict[str, Any]] = {
+    "transnas-macro": {"channels": 4, "blocks_per_layer": 1},
+    "transnas-micro": {"channels": 4, "blocks_per_layer": 1},
     "nasbench101": {"channels": 4, "cells_per_stack": 1},
     "nasbench201": {"channels": 2, "cells_per_stage": 1},
     "darts": {"channels": 2, "cells": 3},

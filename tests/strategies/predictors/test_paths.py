@@ -19,7 +19,9 @@ def brute_force(space: SearchSpace, arch: Any) -> set[Path]:
     found = set()
     genotypes = (("c_{k-2}", "c_{k-1}"), "c_{k}")
     inputs, output = genotypes if "normal" in space.edges(arch) else (("in",), "out")
-    longest = {"nasbench201": 3, "darts": 5, "nasbench101": 11}.get(space.name, 12)  # edges on a path
+    longest = {"nasbench201": 3, "darts": 5, "nasbench101": 11, "transnas-micro": 3}.get(
+        space.name, 12
+    )  # edges on a path
     for cell, edges in space.edges(arch).items():
         for length in range(1, longest + 1):
             grown = [[edge] for edge in edges if edge[0] in inputs]

@@ -38,6 +38,8 @@ SMALL_RESNEXT = (
 SMALL_ARCHS = {
     "nasbench101": "1010101011 conv3x3-bn-relu conv1x1-bn-relu maxpool3x3",
     "nasbench201": SMALL_CELL,
+    "transnas-macro": "64-1242-basic",
+    "transnas-micro": "64-41414-1_02_230",
     "darts": SMALL_GENOTYPE,
     "nds-resnet": SMALL_RESNET,
     "nds-resnext-a": SMALL_RESNEXT,

@@ -68,6 +68,17 @@ def test_jacov_is_the_reference_in_float64(seed: int, space: SearchSpace, tiny: 
     assert JACOV(double(network, batch)) == pytest.approx(jacov(network, batch), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["transnas-micro", "transnas-macro"])
+def test_networks_that_end_in_normalisations_have_none(name: str, tiny: Tiny, batch: Batch) -> None:
+    """Those of TransNAS-Bench-101: the mean of their last sum over the batch is its shift, whatever the images are."""
+    space = SPACES.get(name)()
+    for seed in range(4):
+        probe = Probe(tiny(space, space.sample(Random(seed))), *batch)
+        for proxy in (JACOV, EPE_NAS):
+            with pytest.raises(NasError, match="batch normalisation makes the sum constant"):
+                proxy(probe)
+
+
 @pytest.mark.parametrize("classes", [4, 100, 101])
 def test_epe_nas_is_the_reference_in_float64(classes: int, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     """Above 100 classes of the data (not of the batch), classes are compared with each other."""

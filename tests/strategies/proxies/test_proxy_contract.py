@@ -139,6 +139,8 @@ def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, t
         ("dil_conv_3x3", "sep_conv_3x3"),
         ("nor_conv_1x1", "nor_conv_3x3"),
         ("conv1x1-bn", "conv3x3-bn"),
+        ("-1_02_230", "-1_03_230"),
+        ("-1242-", "-1241-"),
         ("-1_02_333", "-1_02_332"),
         ('"ds": [1, 1', '"ds": [1, 2'),
     ):
