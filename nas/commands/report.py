@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.commands import command_of
 from nas.commands.base import Argument, Command, Option, Output
+from nas.core.errors import InputError
 
 if TYPE_CHECKING:
     from nas.core.io.records import Json
@@ -24,7 +25,8 @@ class Report(Command):
 
     For a paper, `--latex`, `--csv` and `--bibtex` write tables, all numbers unrounded, and the sources of what the runs
     used. In a table, a number is bold if the differences on the page say that its network is better than all others.
-    With any of them, `--json` gives `runs`, `comparison` and `files`, the paths by kind.
+    `--figures` writes the curves of each page into the folder `figures` of its run, those of a comparison beside its
+    page. With any of these options, `--json` gives `runs`, `comparison` and `files`, the paths by kind.
     Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`;
     `nas report runs/quickstart-1 --latex table.tex --bibtex sources.bib --csv numbers.csv`.
     """
@@ -40,6 +42,7 @@ class Report(Command):
         Option("latex", "Write tables, and below them the method as a comment.", "FILE.tex", Path),
         Option("csv", "Write a row for each model and metric.", "FILE.csv", Path),
         Option("bibtex", "Write the sources of everything that the runs used.", "FILE.bib", Path),
+        Option("figures", "Write the figures as files of these kinds: svg, pdf, or both as svg,pdf.", "KINDS"),
     )
 
     def call(
@@ -50,12 +53,15 @@ class Report(Command):
         latex: Path | None,
         csv: Path | None,
         bibtex: Path | None,
+        figures: str | None,
     ) -> None:
         from nas.report.compare import compare, count_checkpoints
         from nas.report.pages.comparison import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
         from nas.runs.run_files import finished, malformed_as_input_error
 
+        kinds = _kinds(figures)
+        drawn: list[Path] = []
         values: list[Any] = []
         texts = []
         for folder in folders:
@@ -74,27 +80,52 @@ class Report(Command):
             page = write_comparison(out or Path(os.path.relpath(folders[0].resolve().parent / PAGE)), comparison)
             compared = {**comparison.to_json(), "page": str(page)}
             texts.append("\n".join([*lines(comparison), f"comparison: {page}"]))
+            if kinds:
+                from nas.report.pages.comparison import values as shown
+                from nas.report.paper.figures import write_figures
+
+                drawn += write_figures(page.with_name(f"{page.stem}-figures"), shown(comparison), [], kinds)
         paths = {"latex": latex, "csv": csv, "bibtex": bibtex}
-        if any(paths.values()):
-            files = _write_paper(folders, paths)
-            texts.append("\n".join(f"{kind}: {path}" for kind, path in files.items()))
+        if kinds or any(paths.values()):
+            written, figures_of_runs = _write_paper(folders, paths, kinds)
+            drawn = figures_of_runs + drawn
+            files = {**written, **({"figures": [str(path) for path in drawn]} if kinds else {})}
+            written |= {f"figure {number}": str(path) for number, path in enumerate(drawn, start=1)}
+            texts.append("\n".join(f"{kind}: {path}" for kind, path in written.items()))
             output.emit({"runs": values, "comparison": compared, "files": files}, "\n\n".join(texts))
             return
         single = len(folders) == 1 and compared is None
         output.emit(values[0] if single else {"runs": values, "comparison": compared}, "\n\n".join(texts))
 
 
-def _write_paper(folders: list[Path], paths: dict[str, Path | None]) -> dict[str, str]:
-    """Write the files for a paper on these runs; their paths by kind."""
+def _kinds(text: str | None) -> list[str]:
+    """The kinds of files of `--figures`. Raises InputError if one is unknown."""
+    from nas.report.figures.drawing import KINDS
+
+    kinds = [] if text is None else [kind.strip() for kind in text.split(",")]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InputError(f"Expected --figures {','.join(KINDS)} or one of these but got {text!r}.")
+    return kinds
+
+
+def _write_paper(
+    folders: list[Path], paths: dict[str, Path | None], kinds: list[str]
+) -> tuple[dict[str, str], list[Path]]:
+    """Write the files for a paper on these runs: the paths of texts by kind, and those of figures."""
     from nas.report.compare import run_name
+    from nas.report.pages.run import values
+    from nas.report.paper.figures import write_figures
     from nas.report.paper.material import Material, Paper, with_different_names
     from nas.report.paper.write import write_paper
     from nas.report.run_data import read_run_data
     from nas.runs.run_files import finished, malformed_as_input_error
 
-    materials = []
+    materials, drawn = [], []
     for folder in {path.resolve(): path for path in folders}.values():
         with malformed_as_input_error(folder):
             run = read_run_data(folder, finished(folder), command_of(folder).repeat)
             materials.append(Material(run_name(folder), run, folder))
-    return write_paper(Paper.of(with_different_names(materials)), paths)
+            if kinds and run.command != "study":  # whose page has no figures
+                drawn += write_figures(folder / "figures", values(run), run.evaluations, kinds)
+    return write_paper(Paper.of(with_different_names(materials)), paths), drawn

@@ -339,7 +339,7 @@ def _runs() -> Iterator[Case]:
         "report first second --out both.html",
         "report first second --out both.html --json",
         "report ../search-evolution/run first --json",
-        "report first --latex one.tex --csv one.csv --bibtex one.bib",
+        "report first --latex one.tex --csv one.csv --bibtex one.bib --figures svg,pdf",
         "report ../search-evolution/run first second --latex all.tex --csv all.csv --bibtex all.bib --json",
         needs=["train-standard", "train-pgd", "search-evolution"],
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from nas.report.compare import Checkpoint, front
-from nas.report.figures.curves import WIDE, figure
+from nas.report.figures.drawing import WIDE, Drawing, figure
 from nas.report.identity import Identity
 from nas.report.palette import HRS_LINE, INK, SOFT
 from nas.report.wording import metric
@@ -43,7 +42,7 @@ def accuracy_pairs(rows: Numbered, judged: str) -> list[tuple[float, float]]:
     return [(one.entry.clean, one.entry.accuracy(judged)[0]) for _, one in rows]
 
 
-def pareto(name: str, rows: Numbered, judged: str) -> Markup:
+def pareto(name: str, rows: Numbered, judged: str) -> Drawing:
     """Each checkpoint at its clean and robust accuracy, with intervals; a dashed line joins the Pareto front."""
     points = accuracy_pairs(rows, judged)
 
@@ -55,7 +54,8 @@ def pareto(name: str, rows: Numbered, judged: str) -> Markup:
             colour = one.identity.colour
             axes.plot(across, [y, y], color=colour, lw=1, alpha=0.7)
             axes.plot([x, x], up, color=colour, lw=1, alpha=0.7)
-            axes.plot([x], [y], one.identity.marker, color=colour, markersize=7)
+            label = f"{number}: {one.identity.label}"
+            axes.plot([x], [y], one.identity.marker, color=colour, markersize=7, label=label)
             axes.annotate(str(number), (x, y), xytext=(6, 5), textcoords="offset points", color=INK)
         best = [points[index] for index in front(points)]
         axes.plot([x for x, _ in best], [y for _, y in best], color=SOFT, lw=1.2, dashes=(4, 3), zorder=1)

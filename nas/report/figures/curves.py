@@ -1,78 +1,29 @@
-"""The curves of a report: matplotlib draws them as inline SVG, with the same bytes each time."""
+"""The curves of a report."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
 
-from markupsafe import Markup
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nas.core.goal import Goal
 from nas.core.statistics.intervals import wilson
+from nas.report.figures.drawing import NARROW, WIDE, Drawing, figure
 from nas.report.figures.log_axis import log_axis
 from nas.report.identity import Identity
-from nas.report.palette import AXIS, CELLS, GRID, NODE, SOFT
+from nas.report.palette import AXIS, CELLS, SOFT
 from nas.report.wording import attack, norm, radius
 from nas.results import CorruptionResult, Curve, EvalResult, TrainedModel
 from nas.searches.history import Step
 
-STYLE: dict[str, str | float] = {
-    "svg.fonttype": "none",  # text stays text, in the page's own font
-    "text.parse_math": False,
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": AXIS,
-    "axes.labelcolor": NODE,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "lines.linewidth": 1.8,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-}
-WIDE = (7.6, 4.2)  # inches; an inch is 72 units of the drawing
-NARROW = (4.5, 3.5)
 SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 LOG_RADII = 50  # an axis is logarithmic if the largest radius is more than this many times the smallest
 LOG_VALUES = 1000  # the same for the values of a search
 MARKED_EPOCHS = 8  # about this many epochs of a training curve have a marker
 MAX_VECTOR_DOTS = 2000  # more dots are drawn as one bitmap
-
-
-def figure(name: str, title: str, size: tuple[float, float], draw: Callable[[Axes], None]) -> Markup:
-    """One set of axes as inline SVG. `name` is unique on the page; `title` is read by screen readers."""
-    style: Any = {**STYLE, "svg.hashsalt": name}
-    with rc_context(style):
-        canvas = Figure(figsize=size, layout="constrained")
-        draw(canvas.add_subplot())
-        file = io.StringIO()
-        canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    svg = re.sub(r" font-family: [^;\"]*;", "", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)  # as older versions of matplotlib write it
-    svg = re.sub(r"\s*\n\s*", "\n", svg).replace("xlink:href", "href")
-    view = re.search(r'viewBox="[^"]*"', svg)
-    assert view is not None
-    opening = Markup('<svg class="plot" {} role="img" aria-label="{}">').format(Markup(view[0]), title)
-    return opening + Markup(svg[svg.index(">") + 1 :].strip())
 
 
 def _percent(axes: Axes, label: str) -> None:
@@ -88,7 +39,7 @@ def _power(values: list[float]) -> int:
     return 0 if largest == 0 or 1e-3 <= largest < 1e5 else math.floor(math.log10(largest))
 
 
-def robustness(name: str, attacked_by: str, sweeps: Sequence[tuple[EvalResult, Curve, Identity]]) -> Markup:
+def robustness(name: str, attacked_by: str, sweeps: Sequence[tuple[EvalResult, Curve, Identity]]) -> Drawing:
     """Robust accuracy against the radius of one attack, each model with its 95 % Wilson band.
 
     The axis is logarithmic, from the smallest radius on, if the radii differ a lot.
@@ -105,7 +56,7 @@ def robustness(name: str, attacked_by: str, sweeps: Sequence[tuple[EvalResult, C
             axes.fill_between(eps, low, high, color=model.colour, alpha=0.13, lw=0)
             axes.plot(
                 eps, [accuracy[at] for at in eps],
-                color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5,
+                color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5, label=model.label,
             )  # fmt: skip
         for limit in sorted({entry.eps for entry, _, _ in sweeps}):
             axes.axvline(limit, color=SOFT, lw=1, ls=":")
@@ -124,7 +75,7 @@ def robustness(name: str, attacked_by: str, sweeps: Sequence[tuple[EvalResult, C
     return figure(name, f"Robust accuracy against the radius of {attack(attacked_by)}", WIDE, draw)
 
 
-def search(rows: list[Step], goal: Goal, exhausted: bool) -> Markup:
+def search(rows: list[Step], goal: Goal, exhausted: bool) -> Drawing:
     """Every evaluation of the search and the best so far; failures are crosses on the lower edge."""
     last = rows[-1].number  # in a long search not every evaluation has a row
 
@@ -133,15 +84,15 @@ def search(rows: list[Step], goal: Goal, exhausted: bool) -> Markup:
         values = list(scored.values())
         axes.plot(
             list(scored), values, "o",
-            color=AXIS, alpha=0.75, markersize=4, mew=0, rasterized=len(rows) > MAX_VECTOR_DOTS,
+            color=AXIS, alpha=0.75, markersize=4, mew=0, rasterized=len(rows) > MAX_VECTOR_DOTS, label="evaluation",
         )  # fmt: skip
         best = {row.number: row.best for row in rows if row.best is not None}
-        axes.plot(list(best), list(best.values()), color=CELLS["best"], drawstyle="steps-post")
+        axes.plot(list(best), list(best.values()), color=CELLS["best"], drawstyle="steps-post", label="best so far")
         failed = [row.number for row in rows if row.value is None]
         if failed:
             axes.plot(
                 failed, [0.02] * len(failed), "x",
-                color=CELLS["random"], markersize=6, mew=1.6, transform=axes.get_xaxis_transform(),
+                color=CELLS["random"], markersize=6, mew=1.6, transform=axes.get_xaxis_transform(), label="failed",
             )  # fmt: skip
         if exhausted:
             axes.axvline(last, color=SOFT, lw=1, ls=":")
@@ -173,7 +124,7 @@ CURVES = {
 }
 
 
-def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str, Identity]) -> Markup:
+def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str, Identity]) -> Drawing:
     """One quantity of the training histories against the epoch; a ring marks the epoch that was chosen."""
 
     def draw(axes: Axes) -> None:
@@ -182,7 +133,7 @@ def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str,
             curve = record.curve(key)
             axes.plot(
                 list(curve), list(curve.values()), color=model.colour, dashes=model.dashes,
-                marker=model.marker, markersize=3.5, markevery=max(1, len(curve) // MARKED_EPOCHS),
+                marker=model.marker, markersize=3.5, markevery=max(1, len(curve) // MARKED_EPOCHS), label=model.label,
             )  # fmt: skip
             chosen = [epoch for epoch in curve if epoch == record.chosen_epoch]
             axes.plot(
@@ -200,7 +151,7 @@ def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str,
     return figure(key, f"{CURVES[key]} against the epoch", NARROW, draw)
 
 
-def corruption(results: list[tuple[Identity, CorruptionResult]]) -> Markup:
+def corruption(results: list[tuple[Identity, CorruptionResult]]) -> Drawing:
     """The mean accuracy over the types of corruption against the severity; at 0 the clean accuracy."""
 
     def draw(axes: Axes) -> None:
@@ -209,7 +160,10 @@ def corruption(results: list[tuple[Identity, CorruptionResult]]) -> Markup:
             for position, severity in enumerate(one.severities):
                 points.append((severity, fmean(one.accuracy[kind][position] for kind in one.mean_of)))
             at, accuracy = zip(*sorted(points))
-            axes.plot(at, accuracy, color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5)
+            axes.plot(
+                at, accuracy, color=model.colour, dashes=model.dashes, marker=model.marker, markersize=4.5,
+                label=model.label,
+            )  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("severity (0: clean)")
         axes.set_ylim(-0.03, 1.03)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from nas.report.figures.drawing import EMBEDDED, KINDS
 from nas.report.palette import INK, SOFT
 from nas.report.wording import radius
 from nas.results import Landscape
@@ -23,9 +24,16 @@ LABELLED_LINES = 4  # about this many lines of equal values
 COLOURS = "viridis"
 
 
-def picture(landscape: Landscape) -> bytes:
-    """The landscape of an evaluation as a PNG file, with the same bytes for the same numbers."""
-    style: Any = {"font.size": 9, "text.parse_math": False, "axes.labelcolor": INK, "axes.titlesize": 9.5}
+def picture(landscape: Landscape, kind: str = "png") -> bytes:
+    """The landscape of an evaluation as a file of this kind, with the same bytes for the same numbers."""
+    style: Any = {
+        **EMBEDDED,
+        "svg.hashsalt": "landscape",
+        "font.size": 9,
+        "text.parse_math": False,
+        "axes.labelcolor": INK,
+        "axes.titlesize": 9.5,
+    }
     with rc_context(style):
         figure = Figure(figsize=SIZE, facecolor="white", layout="constrained")
         panels: Any = figure.subfigures(1, 3, width_ratios=(1, 1, 1.5))
@@ -34,7 +42,7 @@ def picture(landscape: Landscape) -> bytes:
         _map(middle.add_subplot(), landscape)
         _examples(right, landscape)
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+        figure.savefig(file, format=kind, dpi=DPI, metadata={KINDS.get(kind, "Software"): None})
     return file.getvalue()
 
 

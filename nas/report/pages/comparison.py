@@ -6,14 +6,14 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from markupsafe import Markup
-
 from nas.core.io.files import write_text
+from nas.core.io.records import Json
 from nas.core.statistics.paired import SIGNIFICANCE
 from nas.report.compare import ComparisonData, front
 from nas.report.figures import comparison as figures
 from nas.report.figures import curves
 from nas.report.figures.comparison import Numbered
+from nas.report.figures.drawing import Drawing
 from nas.report.identity import Identity
 from nas.report.pages import common
 from nas.report.render import distinct, render
@@ -31,14 +31,18 @@ def write_comparison(path: Path, comparison: ComparisonData) -> Path:
 
 
 def page(comparison: ComparisonData) -> str:
+    return render("comparison.html", **values(comparison))
+
+
+def values(comparison: ComparisonData) -> Json:
+    """What the page shows, for its template."""
     rows: Numbered = list(enumerate(comparison.checkpoints, start=1))
     title = f"{len(rows)} checkpoints compared"
     attacks = distinct(name for _, one in rows for name in one.entry.attacks)
     worst = any(one.entry.worst_of_several for _, one in rows)
     models = {one.label: one.identity for _, one in rows}
     by_attack = figures.sweeps_by_attack(comparison.checkpoints)
-    return render(
-        "comparison.html",
+    return dict(
         title=title,
         heading=title,
         terms={"runs": listed(runs)} if (runs := distinct(one.run for _, one in rows if one.run)) else {},
@@ -62,7 +66,7 @@ def page(comparison: ComparisonData) -> str:
     )
 
 
-def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Markup, bool]]:
+def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Drawing, bool]]:
     """A figure for each protocol (data, norm, radius): accuracies are comparable only within a protocol.
 
     The last item says whether the front has several points, which a line joins.

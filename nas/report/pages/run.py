@@ -28,11 +28,15 @@ EPOCH = {  # columns of the log of a supernet search: key → title
 
 
 def page(run: RunData) -> str:
+    return render("run.html", **values(run))
+
+
+def values(run: RunData) -> Json:
+    """What the page shows, for its template."""
     name = str(run.settings["name"])
     goals = [goal.name for goal in run.search.goals] if run.search else []
     goal = {"objective" if len(goals) == 1 else "objectives": listed(goals)} if goals else {}
-    return render(
-        "run.html",
+    return dict(
         title=f"{name}: robust architecture search",
         heading=name,
         terms={"space": run.space, "data": run.data, **goal, "run seed": run.settings["seed"]},

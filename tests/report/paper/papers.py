@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import result_factory as make
@@ -12,6 +13,7 @@ from nas.report.identity import identities
 from nas.report.paper.material import Material, Paper
 from nas.report.run_data import RunData
 from nas.results import EvalResult, Result
+from nas.runs import run_folder
 from nas.runs.differences import differences
 from nas.settings import schema
 
@@ -40,3 +42,11 @@ def whole(networks: Sequence[EvalResult], name: str = "quickstart-1") -> Materia
 
 def paper(*materials: Material) -> Paper:
     return Paper.of(materials)
+
+
+def finished(folder: Path, result: Result, command: str) -> Path:
+    """The folder of a finished run with this result."""
+    chosen = schema.load("quickstart", [f"run.dir={folder}"])
+    with run_folder.create(command, chosen, {"checkpoint": "best.pt"}) as opened:
+        opened.finish(result)
+    return folder

@@ -9,21 +9,11 @@ from pathlib import Path
 
 import pytest
 import result_factory as make
-from papers import entries
+from papers import entries, finished
 from tex_reader import check, method_of
 
 from nas.cli.main import run_command
 from nas.report.paper.bibliography import entries as bibliography
-from nas.results import Result
-from nas.runs import run_folder
-from nas.settings import schema
-
-
-def finished(folder: Path, result: Result, command: str) -> Path:
-    chosen = schema.load("quickstart", [f"run.dir={folder}"])
-    with run_folder.create(command, chosen, {"checkpoint": "best.pt"}) as opened:
-        opened.finish(result)
-    return folder
 
 
 @pytest.mark.usefixtures("undrawn")

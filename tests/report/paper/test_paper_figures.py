@@ -1,0 +1,103 @@
+"""The figures as files: vectors with embedded fonts, a legend, marks that differ without colour, the same bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import result_factory as make
+from matplotlib.figure import Figure
+from papers import N, entries, finished, paper, whole
+
+from nas.cli.main import run_command
+from nas.core.goal import Goal
+from nas.report.figures import curves
+from nas.report.figures.drawing import Drawing, drawings
+from nas.report.pages import comparison, run
+from nas.report.paper.figures import write_figures
+from nas.results import EvalResult
+from nas.searches.history import Step
+
+SWEEP = [make.curve("pgd20", (0.0, 0.9), (4 / 255, 0.5), n=N)]
+
+
+def networks() -> list[EvalResult]:
+    return entries(sweep=SWEEP)
+
+
+def streams(content: bytes) -> bytes:
+    """The content of a PDF, unpacked."""
+    found = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.S)
+    return b"\n".join(_unpacked(one) for one in found) + content
+
+
+def _unpacked(stream: bytes) -> bytes:
+    try:
+        return zlib.decompress(stream)
+    except zlib.error:
+        return stream
+
+
+def test_a_run_has_its_curves_as_files_of_each_kind(tmp_path: Path) -> None:
+    page = run.values(whole(networks()).run)
+    paths = write_figures(tmp_path / "figures", page, [], ["svg", "pdf"])
+    assert [path.name for path in paths] == ["robustness-pgd20.svg", "robustness-pgd20.pdf"]
+    svg, pdf = (path.read_bytes() for path in paths)
+    assert b"<image" not in svg
+    assert b"<text" not in svg  # letters are shapes
+    assert b"/Subtype /Image" not in pdf
+    assert b"/FontFile2" in pdf  # TrueType
+    assert b"/Type3" not in pdf
+    again = write_figures(tmp_path / "again", page, [], ["svg", "pdf"])
+    assert [path.read_bytes() for path in again] == [svg, pdf]
+
+
+def test_the_legend_names_each_network_and_the_marks_differ_without_colour() -> None:
+    page = run.values(whole(networks()).run)
+    (drawing,) = drawings(page)
+    axes = Figure().add_subplot()
+    drawing.draw(axes)
+    handles, labels = axes.get_legend_handles_labels()
+    assert labels == ["best, standard", "best, adversarial", "random, adversarial"]
+    looks = {(line.get_marker(), str(line.get_linestyle()), tuple(line._dash_pattern[1] or ())) for line in handles}
+    assert len(looks) == 3
+
+
+def test_a_long_search_is_no_bitmap_in_a_file() -> None:
+    steps = [Step(number, "a", float(number % 7), 6.0, None) for number in range(1, curves.MAX_VECTOR_DOTS + 2)]
+    drawing = curves.search(steps, Goal("croze"), False)
+    assert "<image" in drawing
+    assert b"<image" not in drawing.file("svg")
+
+
+def test_the_figures_of_a_comparison_and_a_landscape(tmp_path: Path) -> None:
+    first, *others = networks()
+    found = paper(whole([replace(first, measures=make.measured()), *others]))
+    assert [one.name for one in drawings(comparison.values(found.networks))] == ["pareto0", "curves0"]
+    page = {"nothing": None, "text": "<svg", "figures": []}
+    paths = write_figures(tmp_path, page, [replace(first, measures=make.measured())], ["pdf"])
+    assert [path.name for path in paths] == ["landscape-best-standard.pdf"]
+    assert b"/FontFile2" in streams(paths[0].read_bytes())
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["report", str(tmp_path), "--figures", "png"]) == 2
+    assert "--figures svg,pdf" in capfd.readouterr().err
+
+
+def test_the_command_lists_the_files(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Drawing, "file", lambda drawing, kind: f"{drawing.name} {kind}".encode())
+    folders = [finished(tmp_path / name, one, "eval") for name, one in zip("ab", networks())]
+    words = ["report", *map(str, folders), "--out", str(tmp_path / "both.html"), "--figures", "svg, pdf", "--json"]
+    assert run_command(words) == 0
+    files = json.loads(capfd.readouterr().out)["files"]["figures"]
+    named = [str(Path(file).relative_to(tmp_path)) for file in files]
+    assert named[:2] == ["a/figures/robustness-pgd20.svg", "a/figures/robustness-pgd20.pdf"]
+    assert "both-figures/pareto0.pdf" in named
+    assert all(Path(file).is_file() for file in files)
