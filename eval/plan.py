@@ -62,7 +62,9 @@ class AttackOptions(Section):
     def check(self) -> None:
         super().check()
         if self.norm not in NORMS:
-            raise InputError(f"Expected eval.norm of {', '.join(NORMS)} but got {self.norm!r}.")
+            raise InputError(
+                f"Expected eval.norm of {', '.join(NORMS)} but got {self.norm!r}{suggest(self.norm, list(NORMS))}."
+            )
         largest = 1.0 if self.norm == "Linf" else MAX_L2_EPS
         if not 0 < self.eps <= largest:
             usual = "8/255" if self.norm == "Linf" else "0.5"

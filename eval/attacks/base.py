@@ -95,13 +95,20 @@ class Attack(ABC):
     def admitted(self, x_adv: Tensor, x: Tensor) -> Tensor:
         """(B,) whether each perturbed image lies in the ball and in [0, 1]; only such images count as successes.
 
-        Raises `NasError` if a bounded attack returned another image, which is a defect of its library.
+        Raises `NasError` if a bounded attack returned another image, or any attack another shape: a defect of the
+        attack or its library.
         """
+        if x_adv.shape != x.shape:
+            raise NasError(
+                f"Expected the attack {self.name} to return images of shape {tuple(x.shape)}, as they "
+                f"were given, but got {tuple(x_adv.shape)}, which is a defect of the attack or its library."
+            )
         inside = distance(x_adv, x, self.norm) <= self.eps * (1 + ROUNDING) + ROUNDING
         inside &= (x_adv.clamp(0, 1) == x_adv).flatten(1).all(1)
         if self.bounded and not bool(inside.all()):
             raise NasError(
-                f"The attack {self.name} left its ball or [0, 1] (or gave NaN), which is a defect of its library."
+                f"The attack {self.name} left its ball or [0, 1] (or gave NaN), which is a defect of the attack or its "
+                "library."
             )
         return inside
 

@@ -29,8 +29,10 @@ Data = str | os.PathLike[str] | type[Loader] | None  # a data set, an .npz file 
 def overrides(keywords: Mapping[str, Any], given: SettingsGiven) -> list[str]:
     """The keywords that are not None, and the settings, as words `key=value` of a command line.
 
-    Raises InputError if a key is given in both.
+    Raises InputError if a key is given in both, or the settings are no dictionary.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(f"Expected settings as a dictionary such as {{'train.lr': 0.1}} but got {given!r:.80}.")
     chosen = {key: value for key, value in keywords.items() if value is not None}
     own = config.flat(dict(given or {}))
     twice = sorted(chosen.keys() & own.keys())
@@ -79,6 +81,12 @@ def data_keywords(data: Data) -> Json:
         return {"data.name": name_of(data, LOADERS)}
     if isinstance(data, str) and data in LOADERS.components:
         return {"data.name": data}
+    if not isinstance(data, (str, os.PathLike)):
+        raise InputError(
+            f"Expected a data set, an .npz file or a folder of class folders but got {type(data).__name__}; only "
+            "nas.evaluate takes images and labels in memory, so write them with numpy.savez(PATH, images=..., "
+            "labels=...) and give the path."
+        )
     path = Path(data).expanduser()
     if path.is_dir():
         return {"data.name": "imagefolder", "data.root": str(path)}

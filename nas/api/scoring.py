@@ -74,6 +74,8 @@ def score(
     search_space = SPACES.get(chosen.space)()
     texts = [archs] if isinstance(archs, str) or not isinstance(archs, Iterable) else list(archs)
     texts = [str(getattr(arch, "arch", arch)) for arch in texts]
+    if not texts:
+        raise InputError("Expected at least one architecture but got none; space.draw(10) gives ten of a space.")
     candidates = ArchitectureSource(search_space, texts)
     rows: dict[str, ScoreRow] = {}
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 
 def suggest(name: str, known: list[str]) -> str:
-    """` (did you mean 'x'?)` for the nearest known name, or nothing."""
-    near = difflib.get_close_matches(name[:200], known, n=1, cutoff=0.5)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    """` (did you mean 'x'?)` for the nearest known name, or nothing; capitals, spaces, - and _ make no difference."""
+    by_letters = {_letters(one): one for one in reversed(known)}
+    near = difflib.get_close_matches(_letters(name[:200]), by_letters, n=1, cutoff=0.5)
+    return f" (did you mean {by_letters[near[0]]!r}?)" if near else ""
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).lower()

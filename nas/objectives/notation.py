@@ -17,6 +17,7 @@ TRAINED = "trained:"
 PYTHON = "python:"  # python:package.module.function, or one of several values of it with /KEY
 GRAPH = "graph"  # in search.features: the features that the search space computes
 DIRECTIONS = {"max": True, "min": False}
+WRONG_DIRECTION = re.compile(r":(m\w{0,4}|m(in|ax)im(um|i[sz]e)|asc|desc|lower|higher)$")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def parse(text: str) -> list[Term]:
     for part in text.split("+"):
         name, colon, direction = part.strip().rpartition(":")
         term = Term(name, DIRECTIONS[direction]) if colon and direction in DIRECTIONS else Term(part.strip())
-        if re.search(r":m\w{0,4}$", term.name) and not term.name.startswith((SCORES, PYTHON)):  # scores:mean is allowed
+        if WRONG_DIRECTION.search(term.name) and not term.name.startswith((SCORES, PYTHON)):  # scores:mean is allowed
             raise InputError(f"Expected :min or :max after a metric of an objective but got {part.strip()!r}.")
         if not term.name:
             raise InputError(f"Expected objectives such as croze or fgsm@1+params:min but got {text!r}.")

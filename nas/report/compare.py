@@ -94,7 +94,7 @@ def compare_evaluated(given: Sequence[Evaluated]) -> ComparisonData:
     if len(compared.checkpoints) < 2:
         raise InputError(
             f"Expected at least two evaluated checkpoints to compare but got {len(compared.checkpoints)}; "
-            "evaluate with `nas eval`."
+            "evaluate another one with `nas eval` or nas.evaluate."
         )
     return compared
 

@@ -47,8 +47,9 @@ def read_config(folder: Path) -> RunConfig:
     path = folder / CONFIG
     try:
         return RunConfig.from_json(read_with_checksum(path)).with_earlier_defaults()
-    except FileNotFoundError as error:
-        raise InputError(f"Expected a run folder but {folder} has no {CONFIG}; check the path.") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        missing = f"has no {CONFIG}" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"Expected a run folder but {folder} {missing}; check the path.") from error
     except ChangedError as error:
         raise ChangedError(
             f"Expected {path} as the run wrote it but it was changed, by hand or by damage: a run keeps the settings "

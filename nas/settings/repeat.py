@@ -58,4 +58,6 @@ def written(item: Any) -> str:
         return "null"
     if isinstance(item, bool):
         return str(item).lower()
-    return ",".join(map(str, item)) if isinstance(item, list) else str(item)
+    if isinstance(item, list):
+        return ",".join(map(str, item)) or "[]"
+    return str(item)

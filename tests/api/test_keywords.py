@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import nn
 
 import nas
 from nas.api.keywords import data_keywords
@@ -16,6 +18,7 @@ from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.strategies.proxies import PROXIES
 
+ONE = (np.zeros((1, 3, 2, 2), np.float32), np.array([0]))
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 
 
@@ -136,3 +139,22 @@ def test_data_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for wrong in ("cifar1o", tmp_path / "gone.npz"):
         with pytest.raises(InputError, match=r"Expected a data set \(.*digits.*\), an \.npz file or a folder"):
             nas.score([CELL], data=wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: nas.score([CELL], settings=["scoring.channels=4"]), "settings as a dictionary such as {'train.lr'"),
+        (lambda: nas.score([CELL], data=([1], [2])), "but got tuple; only nas.evaluate takes images"),
+        (lambda: nas.score([]), r"at least one architecture but got none; space\.draw"),
+        (lambda: nas.evaluate(nn.Flatten(), data=ONE, norm="linf"), "did you mean 'Linf'"),
+        (lambda: nas.evaluate(nn.Flatten(), data=ONE, attacks=[]), "at least one attack in eval.attacks"),
+        (lambda: nas.search(objective="params:minimum", budget=2), "Expected :min or :max after a metric"),
+        (lambda: nas.open_run("nowhere"), "nowhere does not exist"),
+        (lambda: nas.open_run(__file__), "is a file"),
+    ],
+    ids=range(8),
+)
+def test_mistakes_in_a_call_are_told_with_what_to_do(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call()

@@ -94,7 +94,7 @@ def test_list(tmp_path: Path) -> None:
         (["eval", "missing.pt"], "no such file"),
         (["resume", "taken"], "config.json"),
         (["resume", "taken", "seed=3"], "start a new run"),
-        (["report", "nowhere"], "config.json"),
+        (["report", "nowhere"], "nowhere does not exist"),
         (["score", "nonsense"], "nonsense"),
         (["score", CELL, "--proxies", "croz"], "did you mean 'croze'"),
         (["score", GENOTYPE], "NAS-Bench-201"),

@@ -76,6 +76,13 @@ def test_pixels_lie_between_0_and_1_without_rounding(value: float) -> None:
         Bounded(0.1).admitted(x_adv, x)
 
 
+def test_images_of_another_shape_are_refused() -> None:
+    x = torch.full((4, 3, 2, 2), 0.5)
+    for attack in (Bounded(0.1), Unbounded(0.1)):
+        with pytest.raises(NasError, match=r"of shape \(4, 3, 2, 2\), .* but got \(1, 3, 2, 2\)"):
+            attack.admitted(x[:1], x)
+
+
 def test_distances() -> None:
     a, b = torch.zeros(2, 1, 2, 2), torch.tensor([[[[0.3, -0.4], [0.0, 0.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
     assert distance(a, b, "Linf").tolist() == pytest.approx([0.4, 0.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from nas.core.errors import InputError
+from nas.core.execution.worker_pool import DATA_NOTES
 from nas.core.reproducibility import WORKSPACE_VARIABLE
 from nas.runs import torchrun
 from nas.settings.schema import load
@@ -18,7 +20,10 @@ from nas.settings.schema import load
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
+    notes = logging.getLogger(DATA_NOTES)
+    level = notes.level
     yield
+    notes.setLevel(level)
     os.environ.pop(WORKSPACE_VARIABLE, None)
     torch.use_deterministic_algorithms(False)
 

@@ -145,7 +145,8 @@ def _first(value: Any, n: int | None, what: str) -> tuple[Tensor, int]:
         return torch.from_numpy(np.array(array[:n], dtype=array.dtype.newbyteorder("="))), len(array)
     except (IndexError, TypeError, ValueError, RuntimeError) as error:  # objects, texts, lists of several lengths
         raise InputError(
-            f"Expected {what} as a numpy array or a tensor in data= but got {type(value).__name__} ({reason(error)})."
+            f"Expected {what} as a numpy array or a tensor in data= but got {type(value).__name__} ({reason(error)}); "
+            f"those of a single image are images[:1] and labels[:1]."
         ) from error
 
 

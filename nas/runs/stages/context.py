@@ -117,9 +117,8 @@ class RunContext:
                 results[done.key] = done.result
             tick()
         if failures:
-            raise NasError(
-                f"{failures_in_words(failures, self.run.folder)} tries the others again; other settings need a new run."
-            )
+            words = failures_in_words(failures, self.run.folder)
+            raise NasError(f"{words} tries the others again. With other settings, begin a new run.")
         return {name: results[name] for name in tasks}
 
 
