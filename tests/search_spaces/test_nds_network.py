@@ -28,6 +28,9 @@ def space_of(name: str) -> NDSCells:
     return space
 
 
+OPERATIONS = sorted({name for space in NAMES for name in space_of(space).family.operations} - {"none"})
+
+
 # the slow network: one function, weights by name, batch statistics
 
 
@@ -165,9 +168,7 @@ def test_the_output_depends_on_exactly_the_operations_on_a_path(name: str) -> No
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("side", [1, 6, 7])
-@pytest.mark.parametrize(
-    "name", sorted({name for space in NAMES for name in space_of(space).family.operations} - {"none"})
-)
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_operations_keep_channels_and_divide_sides(name: str, side: int, stride: int) -> None:
     module = operation(name, 4, stride).eval()
     assert module(torch.rand(2, 4, side, side + 1)).shape == (2, 4, -(-side // stride), -(-(side + 1) // stride))
@@ -191,9 +192,8 @@ def test_depth_and_width_are_those_of_the_point_unless_settings_say_otherwise() 
     other: Any = space.build(point, channels=2, cells=5).body
     assert len(other.cells) == 5
     assert other.stages(torch.rand(1, 3, 8, 8))[0].shape == (1, 6, 8, 8)
-    assert space.cost(replace(point, depth=5 + 3, width=48), channels=2, cells=5) == space.cost(
-        point, channels=2, cells=5
-    )
+    size: dict[str, Any] = {"channels": 2, "cells": 5}
+    assert space.cost(replace(point, depth=8, width=48), **size) == space.cost(point, **size)
     assert space.connected(point) == space.connected(point, cells=4)
 
 
@@ -206,13 +206,12 @@ def test_the_auxiliary_head_sees_the_output_of_the_second_reduction(training: bo
         for point in map(space.sample, [Random(seed) for seed in range(50)])
         if len(point.cells.normal.concat) != len(point.cells.reduce.concat)
     )
-    network = space.build(point, 5, channels=4, cells=6, auxiliary=True).train(training)
+    size: dict[str, Any] = {"channels": 4, "cells": 6, "auxiliary": True}
+    network = space.build(point, 5, **size).train(training)
     logits, extra = network.with_auxiliary(torch.rand(2, 3, 32, 32))
     assert logits.shape == (2, 5)
     assert (extra is not None) == training
-    assert (
-        sum(p.numel() for p in network.parameters()) == space.cost(point, 5, channels=4, cells=6, auxiliary=True).params
-    )
+    assert sum(p.numel() for p in network.parameters()) == space.cost(point, 5, **size).params
 
 
 def test_a_state_is_restored() -> None:
