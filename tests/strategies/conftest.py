@@ -20,6 +20,7 @@ TINY: dict[str, dict[str, Any]] = {
     "nds-resnet": {"width_multiplier": 0.03},
     "nds-resnext-a": {"width_multiplier": 0.03},
     "nds-resnext-b": {"width_multiplier": 0.03},
+    **{name: {"channels": 2, "cells": 3} for name in ("nds-amoeba", "nds-darts", "nds-enas", "nds-nasnet", "nds-pnas")},
 }  # a new space adds its own; without an entry it is tested at its scoring size
 
 
