@@ -143,6 +143,7 @@ def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, t
         ("-1242-", "-1241-"),
         ("-1_02_333", "-1_02_332"),
         ('"ds": [1, 1', '"ds": [1, 2'),
+        ('["sep_conv_5x5"', '["sep_conv_3x3"'),
     ):
         text = text.replace(one, another)
     archs = [small(space), space.parse(text)]
