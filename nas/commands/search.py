@@ -45,6 +45,23 @@ class Search(RunCommand):
 
         return search_stage.hashes(given or {})
 
+    def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
+        """For a function that only the caller's program has, the call from Python that repeats the run."""
+        from nas.objectives.functions import BY_HAND
+        from nas.objectives.notation import function_of, label, parse
+
+        terms = parse(settings["search"]["objective"])
+        functions = {function_of(term.name) for term in terms if "<" in term.name or "python:__main__." in term.name}
+        by_hand = all(term.name.startswith(BY_HAND) for term in terms)
+        if not functions and not by_hand:
+            return super().repeat(settings, extra)
+        shown = {label(term.name): "max" if term.higher_is_better is not False else "min" for term in terms}
+        directions = f", directions={shown}" if by_hand or any(t.higher_is_better is not None for t in terms) else ""
+        function = (
+            "" if by_hand else f", objective={functions.pop().rpartition('.')[2].replace('<lambda>', 'function')}"
+        )
+        return f"nas.{'open_search' if by_hand else 'search'}('{settings['name']}.yaml'{function}{directions})", True
+
     def check(self, settings: Settings, given: Mapping[str, Function] | None = None, keep: bool = True) -> None:
         from nas.runs.stages import eval_stage, train_stage
         from nas.runs.stages.context import Worker

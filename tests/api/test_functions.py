@@ -297,3 +297,23 @@ def test_workers_may_be_set_among_the_settings_of_a_resumed_run(tmp_path: Path) 
     assert nas.resume(tmp_path / "run", settings={"executor": {"workers": 2}}) == found
     with pytest.raises(InputError, match=r"executor\.workers once"):
         nas.resume(tmp_path / "run", settings={"executor.workers": 2}, workers=2)
+
+
+def test_the_page_of_a_function_of_the_program_repeats_it_in_python(tmp_path: Path) -> None:
+    both = {"macs": "min", "params": "max"}
+    found = nas.search(
+        objective=lambda arch: dict(zip(both, reversed(SPACE.cost(arch)))), directions=both, strategy="nsga2", budget=4
+    )
+    line, from_file = found._record.data.repeated
+    assert (line, from_file) == (f"nas.search('search.yaml', objective=function, directions={both})", True)
+    (tmp_path / "search.yaml").write_text(yaml.safe_dump(found.settings))
+    again = nas.search(
+        tmp_path / "search.yaml", objective=lambda arch: dict(zip(both, reversed(SPACE.cost(arch)))), directions=both
+    )
+    assert again == found
+    with nas.open_search(strategy="random", directions={"a": "min"}, budget=1) as search:
+        search.tell(search.ask(1)[0], 1.0)
+        line, _ = search.result()._record.data.repeated
+    assert line == "nas.open_search('search.yaml', directions={'a': 'min'})"
+    line, _ = nas.search(objective=params, strategy="random", budget=2)._record.data.repeated
+    assert line == "nas search search.yaml seed=0"
