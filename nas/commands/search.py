@@ -57,10 +57,11 @@ class Search(RunCommand):
             return super().repeat(settings, extra)
         shown = {label(term.name): "max" if term.higher_is_better is not False else "min" for term in terms}
         directions = f", directions={shown}" if by_hand or any(t.higher_is_better is not None for t in terms) else ""
-        function = (
-            "" if by_hand else f", objective={functions.pop().rpartition('.')[2].replace('<lambda>', 'function')}"
-        )
-        return f"nas.{'open_search' if by_hand else 'search'}('{settings['name']}.yaml'{function}{directions})", True
+        file = f"'{settings['name']}.yaml'"
+        if by_hand:
+            return f"nas.open_search({file}{directions})", True
+        function = functions.pop().rpartition(".")[2].replace("<lambda>", "function")
+        return f"nas.search({file}, objective={function}{directions})", True
 
     def check(self, settings: Settings, given: Mapping[str, Function] | None = None, keep: bool = True) -> None:
         from nas.runs.stages import eval_stage, train_stage
