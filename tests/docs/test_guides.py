@@ -1,0 +1,80 @@
+"""The how-to guides: what they say to type works as it stands, in a new folder, from the first line to the last."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas.cli.arguments import DRY_RUN, JSON
+from nas.commands import COMMANDS
+from nas.commands.base import Option
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDES = sorted((ROOT / "docs/guides").glob("*.md"))
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LANGUAGES = {"console", "python", "sh"}  # `sh` needs data, machines or files that not everybody has
+
+
+def steps(page: Path) -> list[tuple[str, str]]:
+    """The blocks of code of a guide that can be run anywhere, in their order: language and text."""
+    return [(kind, text) for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind != "sh"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", GUIDES, ids=[page.stem for page in GUIDES])
+def test_a_guide_works_as_written(page: Path, tmp_path: Path) -> None:
+    for kind, text in steps(page):
+        if kind == "python":
+            name = re.match(r"# (\w+\.py)\n", text)
+            file = tmp_path / (name[1] if name else "step.py")
+            file.write_text(text)
+            _run([sys.executable, str(file)], tmp_path)
+            continue
+        for line in text.splitlines():
+            _run([sys.executable, "-m", "nas", *shlex.split(line, comments=True)[1:]], tmp_path)
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (command, done.stderr[-2000:])
+
+
+def test_guides_have_the_languages_that_the_test_knows() -> None:
+    assert len(GUIDES) >= 7
+    for page in GUIDES:
+        assert {kind for kind, _ in BLOCK.findall(page.read_text(encoding="utf-8"))} <= LANGUAGES, page
+        assert steps(page), page
+
+
+def lines_of_shell() -> list[tuple[str, str]]:
+    """Every line of the pages and the README that calls `nas`, with the page on which it is."""
+    found = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for _, text in re.findall(
+            r"^```(console|sh|bash|)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+        ):
+            for line in text.replace("\\\n", " ").splitlines():
+                if re.match(r"(\$ )?nas \w", line):
+                    found.append((page.name, line.removeprefix("$ ")))
+    return found
+
+
+def test_commands_and_options_in_the_pages_exist() -> None:
+    lines = lines_of_shell()
+    assert len(lines) > 100
+    wrong = []
+    for page, line in lines:
+        words = shlex.split(line.split(" # ")[0])[1:]
+        name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in COMMANDS.components), None)
+        if name is None:
+            wrong.append((page, line)) if words[0] not in ("cost", "tables") else None
+            continue
+        known = {one.written for one in (*COMMANDS.get(name).arguments, JSON, DRY_RUN) if isinstance(one, Option)}
+        given = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
+        wrong += [] if given <= known else [(page, line)]
+    assert not wrong
