@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from nas.search_spaces.base import Cost
 from nas.search_spaces.residual.architecture import ResidualArch, Stage
-from nas.search_spaces.residual.network import scaled, stem_widths
+from nas.search_spaces.residual.network import stem_widths
+from nas.search_spaces.widths import scaled
 
 
 class Convolution(NamedTuple):

@@ -7,11 +7,7 @@ from torch import Tensor, nn
 from nas.search_spaces.network import Body
 from nas.search_spaces.residual.architecture import ResidualArch
 from nas.search_spaces.residual.blocks import Block, conv_bn
-
-
-def scaled(width: int, multiplier: float) -> int:
-    """A width times the multiplier, at least 1."""
-    return max(1, round(width * multiplier))
+from nas.search_spaces.widths import scaled
 
 
 def stem_widths(arch: ResidualArch, stem: str, multiplier: float) -> list[int]:

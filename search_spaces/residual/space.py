@@ -19,9 +19,9 @@ from nas.search_spaces.residual.domain import RESNET, RESNEXT_A, RESNEXT_B, Doma
 from nas.search_spaces.residual.features import feature_names, features
 from nas.search_spaces.residual.network import ResidualBody
 from nas.search_spaces.residual.notation import parse_network
+from nas.search_spaces.widths import check_width_multiplier
 
 STEMS = ("cifar", "imagenet")
-MIN_MULTIPLIER = 0.001
 
 
 @dataclass
@@ -37,11 +37,7 @@ class ResidualSettings:
                 f"Expected a stem but got {self.stem!r}{suggest(self.stem, list(STEMS))}; available: "
                 f"{', '.join(STEMS)}."
             )
-        if not isinstance(self.width_multiplier, int | float) or not MIN_MULTIPLIER <= self.width_multiplier <= 1:
-            raise InputError(
-                f"Expected width_multiplier between {MIN_MULTIPLIER} and 1 but got {self.width_multiplier}; the "
-                "published networks have 1."
-            )
+        check_width_multiplier(self.width_multiplier)
 
 
 class ResidualSpace(SearchSpace[ResidualArch]):

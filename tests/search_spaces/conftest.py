@@ -25,6 +25,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "nasbench201": [{"channels": 3, "cells_per_stage": 1}, {"channels": 8, "cells_per_stage": 2}],
     "darts": TWO_CELLS,
     **dict.fromkeys(("nds-amoeba", "nds-darts", "nds-enas", "nds-nasnet", "nds-pnas"), TWO_CELLS[1:]),
+    "nasbench-mr": [{"width_multiplier": 0.25}, {"width_multiplier": 0.2, "stem_stride": 1}],
     "nds-resnet": [{"width_multiplier": 0.05}, {"stem": "imagenet", "width_multiplier": 0.05}],
     "nds-resnext-a": [{"width_multiplier": 0.1}, {"stem": "imagenet", "width_multiplier": 0.05}],
     "nds-resnext-b": [{"width_multiplier": 0.02}, {"stem": "imagenet", "width_multiplier": 0.02}],

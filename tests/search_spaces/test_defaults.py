@@ -26,6 +26,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "transnas-micro": {"channels": 64, "blocks_per_layer": 2},
     "nasbench101": {"channels": 128, "cells_per_stack": 3},
     **{name: {"stem": "cifar", "width_multiplier": 1.0} for name in RESIDUAL},  # the records' own widths
+    "nasbench-mr": {"stem_stride": 2, "width_multiplier": 1.0},
     "nasbench201": {"channels": 16, "cells_per_stage": 5},
     "darts": {"channels": 36, "cells": 20, "auxiliary": False, "stem": "cifar"},
     **{name: {"channels": None, "cells": None, "auxiliary": False, "stem": "cifar"} for name in NDS},
@@ -35,6 +36,7 @@ SCORED: dict[str, dict[str, Any]] = {
     "transnas-micro": {"channels": 64, "blocks_per_layer": 2},
     "nasbench101": {"channels": 128, "cells_per_stack": 3},
     **{name: {"stem": "cifar", "width_multiplier": 1.0} for name in RESIDUAL},
+    "nasbench-mr": {"stem_stride": 2, "width_multiplier": 1.0},
     "nasbench201": {"channels": 16, "cells_per_stage": 5},
     "darts": {"channels": 16, "cells": 8, "stem": "cifar"},
     **{name: {"channels": None, "cells": None, "stem": "cifar"} for name in NDS},  # those of the architecture

@@ -15,6 +15,7 @@ TINY: dict[str, dict[str, Any]] = {
     "transnas-macro": {"channels": 4, "blocks_per_layer": 1},
     "transnas-micro": {"channels": 4, "blocks_per_layer": 1},
     "nasbench101": {"channels": 4, "cells_per_stack": 1},
+    "nasbench-mr": {"width_multiplier": 0.1, "stem_stride": 1},
     "nasbench201": {"channels": 2, "cells_per_stage": 1},
     "darts": {"channels": 2, "cells": 3},
     "nds-resnet": {"width_multiplier": 0.03},

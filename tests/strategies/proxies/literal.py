@@ -35,7 +35,12 @@ SMALL_RESNEXT = (
     '{"ds": [1, 1, 1, 1], "ws": [64, 64, 64, 96], "ss": [8, 1, 2, 2], "bot_muls": [1, 1.0, 1.0, 0.5], '
     '"num_gs": [1, 2, 1, 1]}'
 )
+SMALL_MR = (
+    '{"input_channel": [64, 64], "inverted_residual_setting": [[1, [1], [64]], [2, [1, 1], [64, 40]], '
+    '[3, [1, 1, 1], [40, 40, 40]], [4, [1, 1, 1, 1], [40, 40, 40, 40]]], "last_channel": 64}'
+)
 SMALL_ARCHS = {
+    "nasbench-mr": SMALL_MR,
     "nasbench101": "1010101011 conv3x3-bn-relu conv1x1-bn-relu maxpool3x3",
     "nasbench201": SMALL_CELL,
     "transnas-macro": "64-1242-basic",

@@ -142,6 +142,7 @@ def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, t
         ("-1_02_230", "-1_03_230"),
         ("-1242-", "-1241-"),
         ("-1_02_333", "-1_02_332"),
+        ("[1, [1], [64]]", "[1, [2], [64]]"),
         ('"ds": [1, 1', '"ds": [1, 2'),
         ('["sep_conv_5x5"', '["sep_conv_3x3"'),
     ):
