@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TypeVar
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # (from, to), in the order of the string
+
+
+Kind = TypeVar("Kind", bound="Cell")
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Cell:
         a, b, c, d, e, f = self.operations
         return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
 
-    def replace(self, edge: int, operation: str) -> Self:
+    def replace(self: Kind, edge: int, operation: str) -> Kind:
         operations = list(self.operations)
         operations[edge] = operation
         return type(self)(tuple(operations))  # type: ignore[arg-type]

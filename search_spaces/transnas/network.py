@@ -32,12 +32,11 @@ class TransNASBody(Body):
             nn.BatchNorm2d(channels // 2),
             relu_conv_bn(channels // 2, channels, 3, stride=2),
         )
-        self.layers = nn.ModuleList(nn.Sequential() for _ in digits)
-        last = channels
-        for shape in blocks(digits, channels, blocks_per_layer):
-            self.layers[shape.layer].append(block(shape))
-            last = shape.c_out
-        self.classifier = nn.Linear(last, num_classes)
+        shapes = list(blocks(digits, channels, blocks_per_layer))
+        self.layers = nn.ModuleList(
+            nn.Sequential(*(block(shape) for shape in shapes if shape.layer == layer)) for layer in range(len(digits))
+        )
+        self.classifier = nn.Linear(shapes[-1].c_out, num_classes)
 
     def stages(self, x: Tensor) -> list[Tensor]:
         outputs = [self.stem(x)]
