@@ -77,9 +77,9 @@ def _fields(text: str) -> dict[str, Value]:
     elif entry is not None:
         start = entry.start()
         fields, end = read_dict(text, start)
-        for key, value in fields.items():
-            if key not in _KEYS and key.startswith(CELLS):
-                raise _unknown_key(key, value.place)
+        for name, value in fields.items():
+            if name not in _KEYS and name.startswith(CELLS):
+                raise _unknown_key(name, value.place)
     else:
         raise NotationError("neither 'Genotype(' nor '{'", 0)
     if _CHANGED.match(text, end):

@@ -47,7 +47,8 @@ def parse_point(text: str, family: Family) -> NDSPoint:
             f"{_FORM}."
         ) from None
     try:
-        point = NDSPoint(family, *(tuple(edge for edge, _ in edges[cell]) for cell in CELLS), depth, width)
+        normal, reduce = (tuple(edge for edge, _ in edges[cell]) for cell in CELLS)
+        point = NDSPoint(family, normal, reduce, depth, width)
     except EdgeError as error:
         raise _located(error, edges, genotype, plain) from None
     for cell in CELLS:

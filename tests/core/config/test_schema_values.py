@@ -185,8 +185,8 @@ def test_an_unknown_key_names_itself_in_full_and_the_near_one(override: str, key
     [
         (["strategy.name=random", "strategy.seeding=1"], None),
         (["strategy.name=random", "strategy.x.y=1"], None),
-        (["scoring.cells=8"], "scoring.cells is a key of space=darts, not of nasbench201; possible here: scoring.ch"),
-        (["model.auxiliary=true"], "model.auxiliary is a key of space=darts, not of nasbench201;"),
+        (["scoring.cells=8"], "scoring.cells is a key of space=darts, "),
+        (["model.auxiliary=true"], "model.auxiliary is a key of space=darts, "),
         (["space=darts", "model.cells_per_stage=3"], "is a key of space=nasbench201, not of darts;"),
     ],
 )
