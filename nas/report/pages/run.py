@@ -11,6 +11,7 @@ from nas.report.figures import cells, curves
 from nas.report.figures.landscapes import picture
 from nas.report.notes import provenance_table
 from nas.report.pages import common, sentences
+from nas.report.paper.method import method
 from nas.report.render import distinct, render
 from nas.report.run_data import RunData
 from nas.report.wording import listed
@@ -144,5 +145,6 @@ def _origin(run: RunData) -> Json:
     }
     return {
         "settings": OmegaConf.to_yaml(OmegaConf.create(run.settings)),
+        "method": method(run),
         "sides": {title: values for title, values in sides.items() if values},
     }

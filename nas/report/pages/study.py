@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from nas.report.identity import identities
 from nas.report.notes import provenance_table
+from nas.report.paper.method import method
 from nas.report.render import render
 from nas.report.run_data import RunData
 from nas.results import StudyResult
@@ -30,6 +31,7 @@ def page(run: RunData) -> str:
         robust=robust,
         weakest=min(accuracies, key=lambda metric: accuracies[metric]),
         settings=OmegaConf.to_yaml(OmegaConf.create(run.settings)),
+        method=method(run),
         cells=list(zip(result.runs, robust.archs)),
         origin=provenance_table(result.provenance) if result.provenance else {},
     )

@@ -113,8 +113,13 @@ def _searched(run: RunData) -> Iterator[Use]:
 def _metrics(settings: Json) -> list[str]:
     """The metrics of a search: those of its objective, the cheap one, and the features."""
     search = settings.get("search") or {}
-    texts = [text for text in (search.get("objective"), search.get("cheap")) if text]
-    return [term.name for text in texts for term in parse(text)] + list(search.get("features") or [])
+    names = list(search.get("features") or [])
+    for text in (search.get("objective"), search.get("cheap")):
+        try:
+            names += [term.name for term in parse(text)] if text else []
+        except InputError:  # as an earlier version wrote it
+            continue
+    return names
 
 
 def _trained(run: RunData) -> Iterator[Use]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ import result_factory as make
 from papers import HOSTILE, N, entries, paper, run_of, whole
 from tex_reader import check, compile_alone, method_of, rows_of
 
+from nas.report.pages.run import page
+from nas.report.pages.study import page as study_page
 from nas.report.paper import latex
 from nas.report.paper.latex import latex_of
 from nas.report.paper.material import Material, Paper
+from nas.report.paper.method import method
 from nas.report.paper.tables import MAX_FOUND
 from nas.results import SearchResult
 from nas.runs.repetitions import summarise
@@ -157,3 +161,17 @@ def test_a_path_in_the_settings_is_named_without_its_folders() -> None:
     run = run_of(make.searched(), (), "tables.robustness=/home/somebody/tables/robustness")
     assert "tables.\\allowbreak{}robustness=\\allowbreak{}robustness" in latex_of(paper(Material("s", run)))
     assert "somebody" not in latex_of(paper(Material("s", run)))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_page_has_the_same_method_in_a_folded_part() -> None:
+    material = whole(entries())
+    html = page(material.run)
+    (found,) = re.findall(r"<summary>The method in LaTeX.*?</summary><pre>(.*?)</pre></details>", html, re.S)
+    assert unescape(found) == method(material.run)
+    assert (
+        method_of(latex_of(paper(material))).strip()
+        == "\n".join(line.rstrip() for line in method(material.run).splitlines()).strip()
+    )
+    study = summarise([make.whole_run(entries(), seeds={"run": seed}) for seed in (3, 4)])
+    assert "The method in LaTeX" in study_page(run_of(study, command="study"))
