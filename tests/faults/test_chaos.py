@@ -21,9 +21,8 @@ from workload import Sandbox
 
 from nas.core.errors import NasError
 
-FAST: tuple[Fault, ...] = (faults.signals,)
 AIMS = ("autoattack", "anywhere")
-SLOW: tuple[Fault, ...] = tuple(fault for fault in chaos.FAULTS if fault not in FAST)
+pytestmark = pytest.mark.slow  # each test compares with a whole run that was never disturbed
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +38,13 @@ def reference(sandbox: Sandbox) -> Reference:
     return run_reference(sandbox, [1])
 
 
-@pytest.mark.slow
 def test_kills_in_a_stage_and_anywhere_lose_nothing(sandbox: Sandbox, reference: Reference) -> None:
     trials = list(kill_at_random(sandbox, reference, 2, AIMS))
     assert {trial.aim for trial in trials if trial.hit} == set(AIMS)
     assert [trial.problems for trial in trials] == [[] for _ in trials]
 
 
-@pytest.mark.parametrize(
-    "fault", [*FAST, *(pytest.param(fault, marks=pytest.mark.slow) for fault in SLOW)], ids=lambda fault: fault.__name__
-)
+@pytest.mark.parametrize("fault", chaos.FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_comes_out_as_promised(fault: Fault, sandbox: Sandbox, reference: Reference) -> None:
     for case in faults.cause_one(sandbox, reference, True, fault, print):
         assert case.good, case.found
@@ -149,6 +145,5 @@ def test_a_fault_that_cannot_be_caused_is_bad(sandbox: Sandbox, reference: Refer
     assert "never came" in cases[1].found
 
 
-@pytest.mark.slow
 def test_a_hundred_kills_and_every_fault_lose_nothing() -> None:
     assert chaos.cause(print)["lost"] == 0

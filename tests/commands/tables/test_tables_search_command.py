@@ -90,7 +90,7 @@ def test_the_table_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, cap
         assert table.count(" ± ") == 2 * 2 * 4
         assert "fgsm@8, evolution: optimum found by" in text
     assert run_command(command) == 2
-    assert "take a strategy for several (nsga2)" in capfd.readouterr().err
+    assert "take a strategy for several, such as nsga2" in capfd.readouterr().err
 
 
 def test_a_pareto_search_with_latency(
@@ -99,6 +99,7 @@ def test_a_pareto_search_with_latency(
     monkeypatch.chdir(folder)
     command = ["tables", "search", *QUICK, "--latency", "latency.csv", "--strategy", "nsga2"]
     command += ["--objective", "clean+edgegpu_latency", "--set", "nsga2.population=6", "--plot", "p.svg", "--json"]
+    command[command.index("--queries") + 1] = "14"  # a population of 6 finds few further cells
     assert run_command(command) == 0
     result = json.loads(capfd.readouterr().out)
     (folder / "p.svg").unlink()
