@@ -13,6 +13,7 @@ import pytest
 from nas.cli.arguments import DRY_RUN, JSON
 from nas.commands import COMMANDS
 from nas.commands.base import Option
+from nas.core.config import OVERRIDE, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = sorted((ROOT / "docs/guides").glob("*.md"))
@@ -64,6 +65,14 @@ def lines_of_shell() -> list[tuple[str, str]]:
     return found
 
 
+def _recipe(line: str) -> bool:
+    """Whether the line is a search, run or training of a recipe, with nothing left out."""
+    words = shlex.split(line.split(" # ")[0])
+    return (
+        words[1] in ("run", "search", "train") and words[2] in shipped() and not re.search(r"\.\.\.|…|\$|\.yaml", line)
+    )
+
+
 def test_commands_and_options_in_the_pages_exist() -> None:
     lines = lines_of_shell()
     assert len(lines) > 80
@@ -78,3 +87,13 @@ def test_commands_and_options_in_the_pages_exist() -> None:
         given = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
         wrong += [] if given <= known else [(page, line)]
     assert not wrong
+
+
+@pytest.mark.parametrize("page", sorted({page for page, line in lines_of_shell() if _recipe(line)}))
+def test_settings_in_the_pages_are_accepted(page: str) -> None:
+    """Those after a recipe: each key exists, has an effect, and its value is possible."""
+    for _, line in [found for found in lines_of_shell() if found[0] == page and _recipe(found[1])]:
+        command, recipe, *words = shlex.split(line.split(" # ")[0])[1:]
+        overrides = [word for word in words if OVERRIDE.match(word)]
+        given = "source" if command == "train" else "config"
+        COMMANDS.get(command)().settings(**{given: recipe}, overrides=overrides)
