@@ -43,6 +43,8 @@ def pages() -> dict[str, str]:
     """All pages, in which every mention of a page is a link. Raises KeyError if a page is mentioned but missing."""
     found = {**written(), **reference()}
     titles = {path: _title(text) for path, text in found.items()}
+    # highlighted as a shell: `console` would expect a prompt in each line
+    found = {path: text.replace("```console", "```sh") for path, text in found.items()}
     return {path: linked(text, path, titles) for path, text in found.items()}
 
 
