@@ -34,7 +34,7 @@ lint: $(VENV)/installed
 	cd build && MYPYPATH=typed $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p nas
 	cd build && MYPYPATH=$(TYPED) $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --explicit-package-bases --follow-imports silent $(SCRIPTS)
 
-# The site is build/site/index.html. Its tools are in an environment of their own; the reference is made by this one.
+# The site is build/site/index.html; to search it, serve it: python3 -m http.server -d build/site. Its tools are in an environment of their own; the reference is made by this one.
 docs: $(VENV)/installed $(VENV)/docs/installed
 	PYTHONPATH=docs $(BIN)/python -m generator build/docs
 	rm -rf build/package && mkdir -p build/package/nas && ln -s $(PARTS) build/package/nas
