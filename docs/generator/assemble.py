@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from generator import commands, components, python_face, settings
+from generator import commands, components, notebooks, python_face, settings
 from generator.markdown import linked
 
 DOCS = Path(__file__).resolve().parent.parent
@@ -39,9 +39,13 @@ def reference() -> dict[str, str]:
     return {path: page() for path, page in PAGES.items()}
 
 
-def pages() -> dict[str, str]:
-    """All pages, in which every mention of a page is a link. Raises KeyError if a page is mentioned but missing."""
-    found = {**written(), **reference()}
+def pages(folder: Path | None = None) -> dict[str, str]:
+    """All pages, in which every mention of a page is a link.
+
+    If a folder is given, the notebooks are run: their pages have outputs, and their pictures are written into it.
+    Raises KeyError if a page is mentioned but missing, and RuntimeError if a notebook cannot be run.
+    """
+    found = {**written(), **notebooks.pages(folder and folder / "notebooks"), **reference()}
     titles = {path: _title(text) for path, text in found.items()}
     # highlighted as a shell: `console` would expect a prompt in each line
     found = {path: text.replace("```console", "```sh") for path, text in found.items()}
@@ -58,7 +62,7 @@ def assemble(folder: Path) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     ignored = shutil.ignore_patterns("generator", "*.md", "__pycache__")
     shutil.copytree(DOCS, folder, ignore=ignored)
-    texts = pages()
+    texts = pages(folder)
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")

@@ -1,0 +1,116 @@
+"""The notebooks: their code runs from top to bottom and yields what their first lines promise."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forked import Fork, Say
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from generator import notebook_outputs, notebooks  # noqa: E402
+
+FILES = {file.stem: file for file in sorted(notebooks.NOTEBOOKS.glob("*.py"))}
+SWITCH = "QUICK = False"
+Names = dict[str, Any]
+
+
+def first_search(names: Names) -> None:
+    assert set(names["models"]) == set(names["reports"]) == {"found", "random"}
+    assert names["reports"]["found"].arch == names["found"].best.arch != str(names["random_cell"])
+    assert {row.metric for row in names["compared"].differences} >= {"clean", "fgsm", "pgd20"}
+    assert Path("comparison.html").is_file()
+    assert Path("found.pt").is_file()
+
+
+PROMISED: dict[str, Callable[[Names], None]] = {
+    "first_search": first_search,
+}
+
+
+def run(say: Say, name: str, quick: bool, folder: Path) -> None:
+    os.chdir(folder)
+    os.environ["MPLBACKEND"] = "agg"
+    text = FILES[name].read_text(encoding="utf-8")
+    assert text.count(f"\n{SWITCH}  #") == 1
+    names: Names = {"__name__": "__main__"}
+    started = time.process_time()
+    list(notebook_outputs.run(text.replace(SWITCH, "QUICK = True") if quick else text, names, folder / "figure"))
+    say(time.process_time() - started)
+    PROMISED[name](names)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_notebook_gives_what_it_promises(name: str, tmp_path: Path) -> None:
+    with Fork(run, name, True, tmp_path) as fork:
+        assert fork.wait() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_a_notebook_in_full_gives_what_it_promises_within_a_minute_on_two_cores(name: str, tmp_path: Path) -> None:
+    with Fork(run, name, False, tmp_path) as fork:
+        assert fork.wait() == 0
+        assert float(fork.lines.readline()) < 120
+
+
+def test_every_notebook_is_tested_and_says_what_one_has_at_the_end() -> None:
+    assert set(FILES) == set(PROMISED)
+    for file in FILES.values():
+        title, *rest = notebooks.cells_of(file.read_text(encoding="utf-8"))
+        assert title.text.startswith("# ")
+        assert "This notebook is for" in title.text
+        assert "At the end you have" in title.text
+        assert len([cell for cell in rest if cell.is_code]) >= 5
+
+
+TOY = """above
+# %% [markdown]
+# # Toy
+#
+# Text of it.
+# %%
+import matplotlib.pyplot as plt
+class Shown:
+    def _repr_html_(self):
+        return "<b>5</b>"
+print("one"); 2
+# %%
+
+# %%
+plt.figure("A line")
+plt.plot([1, 2])
+Shown()
+# %%
+x = 1
+"""
+
+
+def test_a_page_has_the_cells_and_what_they_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    file = tmp_path / "toy.py"
+    file.write_text(TOY, encoding="utf-8")
+    outputs = notebooks.outputs_of(file, tmp_path / "pictures")
+    assert outputs[0] == "```text\none\n```\n\n```text\n2\n```"
+    assert outputs[1:] == ['<div class="output"><b>5</b></div>\n\n![A line](toy-1-1.png)', ""]
+    assert (tmp_path / "pictures/toy-1-1.png").is_file()
+    page = notebooks.page(file, outputs)
+    assert page.startswith("# Toy\n\nText of it.\n\n")
+    assert "above" not in page
+    assert "\n\n```python\nx = 1\n```\n" in page
+    assert page.index("import matplotlib") < page.index("one\n```") < page.index('plt.figure("A line")')
+    assert "```text" not in notebooks.page(file)
+
+
+def test_a_notebook_that_fails_stops_the_site(tmp_path: Path) -> None:
+    file = tmp_path / "toy.py"
+    file.write_text("# %% [markdown]\n# # Toy\n# %%\n1 / 0\n", encoding="utf-8")
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        notebooks.outputs_of(file, tmp_path)
