@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -50,13 +52,13 @@ class Fusion(nn.Module):
         """(B, before_i, H/2ⁱ, W/2ⁱ) for each input branch → (B, width_i, H/2ⁱ, W/2ⁱ) for each output branch."""
         outputs: list[Tensor] = []
         for branch, convolutions in enumerate(self.into):
-            total = None
-            for source, convolution in convolutions.items():
+            terms = []
+            for source, convolution in cast(nn.ModuleDict, convolutions).items():
                 term = convolution(branches[int(source)])
                 if int(source) > branch:  # to the size of the branch: twice, or one pixel less if that is odd
                     term = functional.interpolate(term, branches[branch].shape[2:], mode="nearest")
-                total = term if total is None else total + term
-            outputs.append(functional.relu(total))
+                terms.append(term)
+            outputs.append(functional.relu(sum(terms[1:], terms[0])))
         for convolution in self.new:
             outputs.append(convolution(outputs[-1]))
         return outputs
@@ -108,7 +110,7 @@ class NASBenchMRBody(Body):
         branches = [self.stem(x)]
         outputs = [branches[0]]
         for modules in self.parts:
-            for module in modules:  # type: ignore[union-attr]
+            for module in cast(nn.ModuleList, modules):
                 branches = module(branches)
             outputs.append(branches[-1])
         size = branches[-1].shape[2:]

@@ -86,7 +86,7 @@ def _character(one: str) -> str:
         return PRINTED[one]
     if one.isascii():
         return one if one.isprintable() else " "
-    letter, *accents = unicodedata.normalize("NFD", one)
+    letter, *accents = list(unicodedata.normalize("NFD", one))
     if len(accents) == 1 and accents[0] in ACCENTS and letter.isascii():
         return rf"\{ACCENTS[accents[0]]}{{{letter}}}"
     return rf"\texttt{{U+{ord(one):04X}}}"

@@ -10,12 +10,14 @@ from nas.report.paper.material import Material, Paper
 from nas.results import (
     CLEAN,
     WORST_CASE,
+    AttackResult,
     DpsResult,
     EvalResult,
     SearchResult,
     StudyResult,
     TrainResult,
     TransferResult,
+    WorstCase,
 )
 from nas.runs.repetitions import CORRUPTIONS, SCORE
 
@@ -95,8 +97,10 @@ def _training(material: Material, result: TrainResult) -> Iterator[Row]:
 def _evaluation(entry: EvalResult) -> Iterator[Row]:
     yield {**_value("params", entry.params, UNITS["params"]), "norm": None, "eps": None}
     yield {**_fraction(CLEAN, entry.clean, entry.n_test, entry.clean_interval), "norm": None, "eps": None}
-    worst = {WORST_CASE: entry.worst_of_several} if entry.worst_of_several else {}
-    for name, attacked in {**entry.attacks, **worst}.items():
+    robust: dict[str, AttackResult | WorstCase] = dict(entry.attacks)
+    if entry.worst_of_several:
+        robust[WORST_CASE] = entry.worst_of_several
+    for name, attacked in robust.items():
         yield _fraction(name, attacked.accuracy, entry.n_test, attacked.interval)
         yield _fraction(SCORE + name, attacked.hrs, entry.n_test)
     for name, accuracy in (entry.cascade or {}).items():

@@ -109,9 +109,9 @@ def _cells(one: Checkpoint, group: Sequence[Checkpoint], best: dict[str, str | N
         cells.append(_accuracy(corrupted.mean, corrupted.interval) if corrupted else Cell(MISSING))
     for name in _robust(group):
         attacked = (entry.worst_case if name == WORST_CASE else entry.attacks[name]) if _has(entry, name) else None
-        cells.append(_accuracy(attacked and attacked.hrs))
+        cells.append(_accuracy(None if attacked is None else attacked.hrs))
     if _corrupted(group):
-        cells.append(_accuracy(corrupted and corrupted.hrs))
+        cells.append(_accuracy(None if corrupted is None else corrupted.hrs))
     return cells
 
 
