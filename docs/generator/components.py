@@ -65,7 +65,7 @@ def spaces() -> str:
 
 
 def strategies() -> str:
-    every = {**STRATEGIES.components, **SUPERNET_STRATEGIES.components}
+    every: dict[str, Any] = {**STRATEGIES.components, **SUPERNET_STRATEGIES.components}
     parts = [
         part(
             name,

@@ -22,11 +22,13 @@ def run(text: str, names: dict[str, Any], prefix: Path) -> Iterator[str]:
     """
     for number, cell in enumerate(cell for cell in cells_of(text) if cell.is_code):
         tree = ast.parse(cell.text)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
         printed, value = io.StringIO(), None
         with redirect_stdout(printed):
             exec(compile(tree, f"cell {number}", "exec"), names)
-            if last is not None:
+            if isinstance(last, ast.Expr):
                 value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
         parts = [_block(printed.getvalue()), _shown(value), *_figures(prefix.with_name(f"{prefix.name}-{number}"))]
         yield "\n\n".join(part for part in parts if part)
@@ -46,7 +48,7 @@ def _block(text: str) -> str:
 
 
 def _figures(prefix: Path) -> Iterator[str]:
-    pyplot = sys.modules.get("matplotlib.pyplot")
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
     for figure in pyplot.get_fignums() if pyplot is not None else ():
         file = prefix.with_name(f"{prefix.name}-{figure}.png")
         current = pyplot.figure(figure)

@@ -50,7 +50,8 @@ def comments(kind: type) -> dict[str, str]:
     for node in getattr(ast.parse(source).body[0], "body", []):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             behind = lines[(node.end_lineno or 1) - 1].encode()[node.end_col_offset :].decode().strip()
-            above, number = [], node.lineno - 2
+            above: list[str] = []
+            number = node.lineno - 2
             while lines[number].lstrip().startswith("#"):
                 above.insert(0, lines[number].strip().lstrip("# "))
                 number -= 1
@@ -112,8 +113,8 @@ def readers(section: str, kind: type) -> str:
         by_commands.setdefault(tuple(names), []).append(key)
     groups = sorted(by_commands.items(), key=lambda item: -len(item[1]))
     said = []
-    for number, (names, keys) in enumerate(groups):
-        who = codes(f"nas {name}" for name in names) if names else "every command that has settings"
+    for number, (commands, keys) in enumerate(groups):
+        who = codes(f"nas {name}" for name in commands) if commands else "every command that has settings"
         said.append(f"Read by {who}." if number == 0 else f"{codes(keys)}: read by {who}.")
     return " ".join(said)
 
