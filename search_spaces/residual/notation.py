@@ -57,7 +57,7 @@ def _network(record: RecordReader, domain: Domain) -> ResidualArch:
         ds,
         ws,
         ss,
-        (1.0, *(record.number(one, "a bottleneck", 0.001, 64) for one in bottlenecks)),
+        (1.0, *(record.number(one, "a bottleneck", 1e-6, 64) for one in bottlenecks)),
         (1, *(record.integer(one, "a number of groups", 1, MAX_WIDTH) for one in groups)),
     )
     for stage, place in zip(arch.stages(), groups):

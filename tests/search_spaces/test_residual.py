@@ -126,7 +126,7 @@ def test_a_wrong_network_is_told(changes: dict[str, Any], message: str) -> None:
         ({"num_gs": [1, 2, 4]}, None),
         ({"num_gs": [4, 2]}, "2 entries of 'num_gs' and 4 of 'ds'"),
         ({"num_gs": []}, "0 entries of 'num_gs' and 4 of 'ds'"),
-        ({"bot_muls": [1.0, 0.0, 0.5, 0.25]}, "0.0 where a bottleneck from 0.001 to 64 should be"),
+        ({"bot_muls": [1.0, 0.0, 0.5, 0.25]}, "0.0 where a bottleneck from 1e-06 to 64 should be"),
         ({"bot_muls": [1.0, "a", 0.5, 0.25]}, '"a" where a bottleneck'),
         ({"bot_muls": [1.0, 0.001, 0.5, 0.25]}, "2 groups, which do not divide the inner width 0,"),
         ({"block_type": "res_basic_block"}, "the block 'res_basic_block' instead of 'res_bottleneck_block'"),
@@ -230,6 +230,15 @@ def test_entries_without_a_meaning_do_not_make_another_class() -> None:
         arch = space.parse(json.dumps({**RESNEXT, **changes}))
         assert space.canonical(arch) == expected
         assert space.cost(arch) == space.cost(expected)
+
+
+def test_the_representative_of_any_ratio_can_be_read() -> None:
+    space = NDSResNeXtA()
+    for width, ratio in ((16384, 0.001), (1000, 0.0333), (7, 0.34), (3, 21.4)):
+        net = {**RESNEXT, "ws": [64, 16, width, 128], "bot_muls": [1, 0.25, ratio, 0.25], "num_gs": [1, 2, 1, 2]}
+        arch = space.canonical(space.parse(json.dumps(net)))
+        assert space.parse(str(arch)) == arch == space.canonical(arch)
+        assert space.cost(arch) == space.cost(space.parse(json.dumps(net)))
 
 
 def test_edges_name_the_blocks() -> None:

@@ -20,6 +20,8 @@ from nas.eval.model_source import classify, load_model
 from nas.search_spaces import DARTS, NASBench201, SearchSpace
 from nas.search_spaces.darts import Genotype
 from nas.search_spaces.darts.published import PUBLISHED, published
+from nas.search_spaces.nasbench_mr import NASBenchMR
+from nas.search_spaces.residual import NDSResNeXtA
 from nas.settings.schema import Settings, from_values, load
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|none~2|"
@@ -79,6 +81,39 @@ def _paired(genotype: Genotype) -> str:
 def darts(data: bytes) -> None:
     """DARTS genotypes in every notation, and published names; the same after writing and reading them."""
     _reads(DARTS(), data)
+
+
+RESNEXT = (
+    '{"block_type": "res_bottleneck_block", "bot_muls": [1.0, 0.25, 0.5, 0.25], "ds": [1, 2, 2, 2], '
+    '"num_gs": [1, 2, 4, 2], "ss": [8, 1, 2, 2], "ws": [64, 16, 128, 128]}'
+)
+
+
+@target(
+    "residual",
+    lambda: [
+        RESNEXT.encode(),
+        str(json.loads(RESNEXT)).encode(),
+        f'{{"params": 277592, "net": {RESNEXT}, "test_ep_top1": [86.2]}}'.encode(),
+        RESNEXT.replace("[8,", "[np.int64(8),").encode(),
+    ],
+)
+def residual(data: bytes) -> None:
+    """Residual networks of NDS as JSON, as a dict and in a record; the same after writing and reading them."""
+    _reads(NDSResNeXtA(), data)
+
+
+@target(
+    "nasbench-mr",
+    lambda: [
+        str(next(iter(NASBenchMR()))).encode(),
+        f"[{NASBenchMR().largest()}, 76.09]".encode(),
+        str({"params": 0.5, **json.loads(str(NASBenchMR().largest()))}).encode(),
+    ],
+)
+def nasbench_mr(data: bytes) -> None:
+    """Configurations of NAS-Bench-MR as JSON, as a dict and in a pair; the same after writing and reading them."""
+    _reads(NASBenchMR(), data)
 
 
 @contextmanager
