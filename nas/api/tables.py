@@ -10,6 +10,7 @@ from typing import Any
 from nas.api.tabular import frame
 from nas.core.errors import InputError
 from nas.objectives.columns import TableColumns
+from nas.search_spaces import NASBench201
 from nas.tables import Collection, Table, TableSettings
 
 Files = str | os.PathLike[str]
@@ -112,6 +113,25 @@ class Tables(Mapping[str, Column]):
         name = self[column].name
         return TableColumns(self._collection, [name]).higher_is_better(name)
 
+    def unit(self, column: str) -> str:
+        """The unit of a column: `fraction` (from 0 to 1), `percent`, `seconds`, ...; empty where it is not known.
+
+        Raises InputError if there is no such column.
+
+        >>> tables.unit("scores:flops")
+        ''
+        """
+        return self._collection.unit(self[column].name)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to know of the files: how many rows are used, which are not and why, what the columns hold.
+
+        >>> tables.remarks
+        ()
+        """
+        return tuple(self._collection.remarks())
+
     def to_frame(self, *columns: str) -> Any:
         """Columns as a `pandas.DataFrame` with a row for each architecture; NaN where a table has no value.
 
@@ -136,8 +156,9 @@ def open_tables(
     robbench: Files | None = None,
     latency: Files | None = None,
     scores: Files | Sequence[Files] = (),
+    space: str = NASBench201.name,
 ) -> Tables:
-    """Open published benchmarks of NAS-Bench-201 and files of scores, as the commands `nas tables` do.
+    """Open published benchmarks and files of scores, as the commands `nas tables` do.
 
     Args:
         robustness: the folder of the robustness dataset: columns `clean`, `fgsm@1`, `pgd@8`, `fog`, ...
@@ -147,6 +168,8 @@ def open_tables(
         latency: HW-NAS-Bench (CSV or pickle): `edgegpu_latency`, ...
         scores: a file of `nas score --output`, `nas.score(..., run=FILE)` or published scores: `scores:synflow`; of
             several files, `scores:FILE:synflow`.
+        space: the search space of the architectures. Of a space other than NAS-Bench-201, `accuracy` is any table: a
+            CSV file with a column `arch`, or JSON of NDS or NAS-Bench-MR; the other tables have no such architectures.
 
     Returns:
         A mapping of columns: `tables["fgsm@1"][arch]` is a number, `list(tables)` are the names.
@@ -164,7 +187,7 @@ def open_tables(
     files = [scores] if isinstance(scores, (str, os.PathLike)) else scores
     named = {"robustness": robustness, "accuracy": accuracy, "robbench": robbench, "latency": latency}
     paths = {name: _path(path) for name, path in named.items() if path is not None}
-    return Tables(TableSettings(dataset=dataset, scores=[_path(file) for file in files], **paths).open())
+    return Tables(TableSettings(dataset=dataset, scores=[_path(file) for file in files], **paths).open(space))
 
 
 def _path(path: Files) -> str:

@@ -18,7 +18,7 @@ from nas.core.seeds import derive
 from nas.core.storage.base import Metrics, TaskResult
 from nas.core.storage.memory import InMemoryStore
 from nas.objectives.notation import GRAPH
-from nas.search_spaces import NASBench201
+from nas.search_spaces import SearchSpace
 from nas.searches.loop import Search, Unconstrained
 from nas.strategies import STRATEGIES, Hints, Strategy
 from nas.strategies.pareto import hypervolume
@@ -80,7 +80,7 @@ class SearchRuns:
         if "cheap" in kind.needs(options) and self.settings.cheap is None:
             raise InputError(f"Expected a cheap objective for {name} but got none; give --cheap, such as params.")
         hints = Hints(self._features, None if self.settings.cheap is None else self._cheap, self._allowed)
-        return kind(NASBench201(), self.view.goals(objective), seed, options, hints)
+        return kind(self.view.space, self.view.goals(objective), seed, options, hints)
 
     def trace(self, history: np.ndarray, fitness: np.ndarray, objective: str) -> SearchTrace:
         """The trace of a run that queried these rows, in this order; `fitness` is (classes, goals)."""
@@ -98,7 +98,7 @@ class SearchRuns:
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:
         parts = [
-            np.stack(list(map(_graph_features, archs)))
+            np.stack([_graph_features(self.view.space, arch) for arch in archs])
             if name == GRAPH
             else self.view.of(self.view.values[name], archs)[:, None]
             for name in self.settings.features
@@ -128,8 +128,8 @@ class _Lookups(Unconstrained):
 
 
 @cache
-def _graph_features(arch: Any) -> np.ndarray:
-    return NASBench201().features(arch)
+def _graph_features(space: SearchSpace[Any], arch: Any) -> np.ndarray:
+    return space.features(arch)
 
 
 def scaled(fitness: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.objectives.notation import GRAPH, parse
-from nas.search_spaces import NASBench201
+from nas.search_spaces import SearchSpace
 from nas.searches.percentile_ranks import default_columns
 from nas.strategies import Goal
 from nas.strategies.proxies import PROXIES
@@ -33,6 +33,7 @@ class TableView:
     shown: list[str]  # columns of the result
     values: dict[str, np.ndarray]  # by column, (classes,)
     higher: dict[str, bool]  # by column, whether higher is better
+    space: SearchSpace[Any]
 
     def goals(self, objective: str) -> tuple[Goal, ...]:
         """The goals of an objective, each with its direction."""
@@ -48,13 +49,12 @@ class TableView:
 
     def of(self, values: np.ndarray, archs: Sequence[Any]) -> np.ndarray:
         """The values of architectures, taken from `values` (classes,); NaN if their class is not in `classes`."""
-        space = NASBench201()
-        rows = np.array([self._rows.get(str(space.canonical(arch)), -1) for arch in archs])
+        rows = np.array([self._rows.get(str(self.space.canonical(arch)), -1) for arch in archs])
         return np.where(rows < 0, np.nan, values[rows])
 
     def has(self, arch: Any) -> bool:
         """Whether the class of an architecture is in `classes`."""
-        return str(NASBench201().canonical(arch)) in self._rows
+        return str(self.space.canonical(arch)) in self._rows
 
     def optimum(self, objectives: list[str]) -> dict[str, float | None]:
         """The best value of each column; where an objective gives a direction (`params:min`), in that direction."""
@@ -91,6 +91,7 @@ def table_view(tables: Collection, settings: TableSearchSettings) -> TableView:
         shown,
         {name: _values(tables, name, classes) for name in columns},
         {name: _higher_is_better(tables, name) for name in columns},
+        tables.space,
     )
     if settings.queries > len(classes):
         raise InputError(
@@ -108,7 +109,7 @@ def fractions(tables: Collection, columns: Sequence[str]) -> set[str]:
 def _values(tables: Collection, name: str, classes: list[str]) -> np.ndarray:
     if name not in SIZES:
         return tables.values(name, classes)
-    space = NASBench201()
+    space = tables.space
     return np.array([float(SIZES[name](space.cost(space.parse(text)))) for text in classes])
 
 

@@ -61,6 +61,14 @@ class Table(ABC):
         """Whether a column holds fractions, such as accuracies from 0 to 1, which are shown in percent."""
         return False
 
+    def unit(self, name: str) -> str:
+        """The unit of a column: `fraction`, `percent`, `seconds`, ..., or empty where the table does not say it."""
+        return "fraction" if self.is_fraction(name) else ""
+
+    def remarks(self) -> list[str]:
+        """What a user should know of the file, such as rows that are not used; one line each."""
+        return []
+
     def rows(self, architectures: Iterable[object]) -> np.ndarray:
         """The row of each architecture: that of its own string, else that of its class, else -1."""
         return np.array([self._row(str(arch)) for arch in architectures], dtype=np.int64)
@@ -126,7 +134,8 @@ class ArrayTable(Table):
     """A table whose columns are in memory.
 
     An architecture may be written in any notation of its space. If it has several rows, the first counts or, if `mean`,
-    their mean. `unlisted` are columns that can be read but are not among `names()`.
+    their mean. `unlisted` are columns that can be read but are not among `names()`. With `own` the architectures are
+    given as the space's own strings, which are not parsed again.
     """
 
     def __init__(
@@ -137,9 +146,10 @@ class ArrayTable(Table):
         space: SearchSpace[Any] | None = None,
         unlisted: Mapping[str, np.ndarray] | None = None,
         mean: bool = False,
+        own: bool = False,
     ) -> None:
         kind = NASBench201 if space is None else type(space)
-        texts = [_own_string(kind, text) for text in architectures]
+        texts = list(architectures) if own else [_own_string(kind, text) for text in architectures]
         given = {**columns, **(unlisted or {})}
         if mean:
             different, values = averaged(source, texts, given)

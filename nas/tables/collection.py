@@ -7,18 +7,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nas.core.config import PATH, path_field
 from nas.core.errors import InputError
 from nas.core.suggestions import suggest
+from nas.search_spaces import SPACES, NASBench201, SearchSpace
 from nas.tables.base import Table, in_short
 from nas.tables.latencies import read_latencies
+from nas.tables.layouts import read_columns
 from nas.tables.published import read_accuracies, read_robbench
 from nas.tables.robustness import RobustnessDataset
 from nas.tables.scores import read_scores
 
+ONLY_NASBENCH201 = ("robustness", "robbench", "latency")  # tables of no other space
 SCORES = "scores:"  # before the columns of score files
 
 DEFAULTS = (
@@ -36,6 +40,7 @@ class Collection:
 
     tables: dict[str, Table]
     unprefixed: list[Table] = field(default_factory=list)
+    space: SearchSpace[Any] = field(default_factory=NASBench201)
     labels: list[str] = field(init=False, default_factory=list)  # all columns that the tables list
     default_columns: list[str] = field(init=False, default_factory=list)  # the columns shown by default
 
@@ -101,6 +106,15 @@ class Collection:
         table, own = self._owner(name)
         return table.values(own, architectures)
 
+    def unit(self, name: str) -> str:
+        """The unit of a column, empty where it is not known; see `Table.unit`."""
+        table, own = self._owner(name)
+        return table.unit(own)
+
+    def remarks(self) -> list[str]:
+        """What a user should know of the files, one line each."""
+        return [line for table in (*self.tables.values(), *self.unprefixed) for line in table.remarks()]
+
     @cached_property
     def architectures(self) -> tuple[str, ...]:
         """The strings of the rows of all tables, each once."""
@@ -160,7 +174,7 @@ class TableSettings:
 
     robustness: str | None = path_field()  # the robustness dataset's folder: clean, fgsm@8, ...
     dataset: str = "cifar10"  # the data set whose columns are read: cifar10, cifar100, ImageNet16-120
-    accuracy: str | None = path_field()  # NAS-Bench-201 or NATS-Bench: accuracy:cifar10_test_acc
+    accuracy: str | None = path_field()  # NAS-Bench-201 or NATS-Bench: accuracy:cifar10_test_acc; or any space's table
     robbench: str | None = path_field()  # NAS-RobBench-201: robbench:pgd@8, ...
     latency: str | None = path_field()  # HW-NAS-Bench: edgegpu_latency, ...
     scores: list[str] = field(default_factory=list, metadata={PATH: True})  # scores:nwot; if several, scores:FILE:nwot
@@ -169,23 +183,36 @@ class TableSettings:
         """Whether any table is given."""
         return any([self.robustness, self.accuracy, self.robbench, self.latency, self.scores])
 
-    def open(self) -> Collection:
-        """The tables. Raises InputError if none is given, or one is missing or damaged."""
+    def open(self, space: str = NASBench201.name) -> Collection:
+        """The tables, of architectures of the `space`.
+
+        Raises InputError if none is given, one is missing or damaged, the space is unknown, or a table is given that
+        only NAS-Bench-201 has.
+        """
+        points = SPACES.get(space)()
+        own = isinstance(points, NASBench201)
+        for name in () if own else ONLY_NASBENCH201:
+            if getattr(self, name) is not None:
+                raise InputError(
+                    f"Expected tables of {space} but got {name}, which has cells of NAS-Bench-201 only; "
+                    "give accuracy or scores."
+                )
         tables: dict[str, Table] = {}
         if self.robustness is not None:
             tables[""] = RobustnessDataset(Path(self.robustness), self.dataset)
         if self.accuracy is not None:
-            tables["accuracy:"] = read_accuracies(Path(self.accuracy), self.dataset)
+            file = Path(self.accuracy)
+            tables["accuracy:"] = read_accuracies(file, self.dataset) if own else read_columns(file, points)
         if self.robbench is not None:
             tables["robbench:"] = read_robbench(Path(self.robbench), self.dataset)
         for prefix, path in zip(_prefixes(self.scores), self.scores):
-            tables[prefix] = read_scores(Path(path), self.dataset)
+            tables[prefix] = read_scores(Path(path), self.dataset, points)
         latencies = [] if self.latency is None else [read_latencies(Path(self.latency), self.dataset)]
         if not tables and not latencies:
             raise InputError(
                 "Expected a table but got none; give the path of robustness, accuracy, robbench, latency or scores."
             )
-        return Collection(tables, list(latencies))
+        return Collection(tables, list(latencies), points)
 
 
 def _prefixes(files: Sequence[str]) -> list[str]:

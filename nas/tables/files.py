@@ -90,11 +90,12 @@ class Rows:
 
 
 @uncollected()
-def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = ()) -> Rows:
+def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = (), parts: tuple[str, ...] = ()) -> Rows:
     """The columns of numbers of a CSV file with a column `arch` or `arch_str`; columns of text are ignored.
 
-    An empty cell is NaN. Raises InputError for a file that is missing or damaged, and for a column with both numbers
-    and words.
+    An empty cell is NaN. Where there is no such column, the texts of the columns `parts`, joined by a space, are the
+    architectures. Raises InputError for a file that is missing or damaged, and for a column with both numbers and
+    words.
     """
     try:
         lines = [line for line in csv.reader(io.StringIO(origin.text(path)), strict=True) if line]
@@ -102,7 +103,8 @@ def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = ()) -> Rows:
         raise origin.damaged(path, str(error)) from error
     header = [name.strip() for name in lines[0]] if lines else []
     which = [header.index(name) for name in ARCHITECTURE if name in header]
-    if not which:
+    joined = not which and bool(parts) and set(parts) <= set(header)
+    if not which and not joined:
         raise origin.damaged(path, f"no column is called {' or '.join(ARCHITECTURE)}")
     if len(set(header)) < len(header):
         raise origin.damaged(path, f"its header repeats {max(header, key=header.count)!r}")
@@ -110,7 +112,8 @@ def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = ()) -> Rows:
         if len(line) != len(header):
             raise origin.damaged(path, f"row {number} has {len(line)} cells, the header {len(header)}")
     cells = dict(zip(header, zip(*lines[1:]))) if len(lines) > 1 else dict.fromkeys(header, ())
-    architectures = [text.strip() for text in cells.pop(header[which[0]])]
+    texts = map(" ".join, zip(*(cells.pop(name) for name in parts))) if joined else cells.pop(header[which[0]])
+    architectures = [text.strip() for text in texts]
     columns = {}
     for name, texts in cells.items():
         if name and name not in (*ARCHITECTURE, *ignored):

@@ -34,7 +34,7 @@ def averaged(
         for place, own in several.items():
             means[name][place] = _mean([float(values[row]) for row in own])
     who = "1 architecture" if len(several) == 1 else f"{len(several):,} architectures"
-    _log_once(f"{source}: {who} had several rows; their mean is used.")
+    log_once(f"{source}: {who} had several rows; their mean is used.")
     return list(rows), means
 
 
@@ -45,7 +45,7 @@ def _mean(values: list[float]) -> float:
 
 
 @cache
-def _log_once(message: str) -> None:
+def log_once(message: str) -> None:
     """Log the message once, in the first process and not in its workers."""
     if multiprocessing.parent_process() is None:
         logging.getLogger("nas").warning(message)

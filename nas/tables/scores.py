@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nas.core.errors import InputError
+from nas.search_spaces import NASBench201, SearchSpace
 from nas.tables import suite_zero
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, Rows, read_csv
@@ -21,11 +23,12 @@ ORIGIN = Origin(
 NO_PROXIES = ("canonical", "reason", "seconds", "index")  # columns that hold no scores of a proxy
 
 
-def read_scores(path: Path, dataset: str | None = None) -> ArrayTable:
+def read_scores(path: Path, dataset: str | None = None, space: SearchSpace[Any] | None = None) -> ArrayTable:
     """One column per proxy, NaN where it failed; the name of the file says its kind (.jsonl, .json, else CSV).
 
     A .json file is a list of rows, or the file of NAS-Bench-Suite-Zero, from which the part of `dataset` is read; other
-    files have one data set. Raises InputError for a file that is missing or damaged, or without the data set.
+    files have one data set. `space` is that of the architectures, by default NAS-Bench-201, to which the file of
+    NAS-Bench-Suite-Zero belongs. Raises InputError for a file that is missing or damaged, or without the data set.
     """
     kind = path.suffix.lower()
     if kind == ".jsonl":
@@ -33,11 +36,16 @@ def read_scores(path: Path, dataset: str | None = None) -> ArrayTable:
     elif kind == ".json":
         text = ORIGIN.text(path)
         if suite_zero.is_suite_zero(text):
+            if space is not None and not isinstance(space, NASBench201):
+                raise InputError(
+                    f"Expected scores of {space.name} but {path} has the codes of cells of NAS-Bench-201; write the "
+                    "columns arch and, for each proxy, one of numbers as CSV."
+                )
             return suite_zero.parse(path, text, dataset)
         rows = _rows(path, ORIGIN.json(path, text))
     else:
         rows = read_csv(path, ORIGIN, NO_PROXIES)
-    return ArrayTable(str(path), rows.architectures, rows.columns)
+    return ArrayTable(str(path), rows.architectures, rows.columns, space)
 
 
 def _lines(path: Path) -> list[Any]:

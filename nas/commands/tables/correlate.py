@@ -58,6 +58,7 @@ class Correlate(Command):
         output: Output,
         scores: list[Path],
         dataset: str,
+        space: str,
         columns: str,
         proxies: str,
         against: str,
@@ -70,9 +71,8 @@ class Correlate(Command):
     ) -> None:
         from nas.studies.correlate import correlate, table_rows
         from nas.studies.plots.heatmap import heat_map
-        from nas.tables import read_scores
 
-        files = Files(tables, scores, csv, plot)
+        files = Files(tables, scores, csv, plot, space)
         files.check("to correlate with")
         if bootstrap < 40:
             raise InputError(f"Expected --bootstrap of at least 40 (fewer have no 2.5 % quantile) but got {bootstrap}.")
@@ -83,12 +83,12 @@ class Correlate(Command):
         if seed < 0:
             raise InputError(f"Expected a --seed of 0 or more but got {seed}.")
         opened = files.opened(dataset)
-        read = [read_scores(path, dataset) for path in scores]
+        read = files.read_scores(dataset)
         names = (names_in(columns), names_in(proxies), names_in(against))
         result = correlate(read, opened, *names, bootstrap, seed, every_string)
         files.write(lambda: table_rows(result), lambda kind: heat_map(result, dataset, kind))
         output.emit(result.to_json(), _text(result, len(scores)))
-        files.note(output)
+        files.note(output, opened)
 
 
 def _text(result: Correlations, files: int) -> str:

@@ -12,8 +12,15 @@ from nas.core.errors import InputError
 
 if TYPE_CHECKING:
     from nas.core.execution.executor import ExecutorSettings
-    from nas.tables import Collection
+    from nas.tables import ArrayTable, Collection
 
+NASBENCH201 = "nasbench201"
+SPACE = Option(
+    "space",
+    "The search space of the architectures. With one other than nasbench201, --accuracy is any table: CSV with a "
+    "column arch, or JSON of NDS or NAS-Bench-MR.",
+    default=NASBENCH201,
+)
 DATASET = Option("dataset", "The data set of the tables.", default="cifar10")
 LATENCY = Option("latency", "HW-NAS-Bench (CSV or pickle); columns edgegpu_latency, ...", "FILE", Path)
 EXECUTOR = (
@@ -26,12 +33,16 @@ ONE_WORKER = " with --workers 1"
 
 def table_options(columns: str) -> tuple[Option, ...]:
     """The options that name tables; `columns` is what the command calls the columns of a table."""
-    accuracies = f"NAS-Bench-201 accuracies (CSV, or the file of NATS-Bench); {columns} accuracy:NAME."
+    accuracies = (
+        f"NAS-Bench-201 accuracies (CSV, or the file of NATS-Bench), or the table of another --space; {columns} "
+        "accuracy:NAME."
+    )
     return (
         Option("robustness", "The folder of the robustness dataset (Jung et al. 2023).", "DIR", Path),
         DATASET,
         Option("accuracy", accuracies, "FILE", Path),
         Option("robbench", f"NAS-RobBench-201; {columns} robbench:NAME.", "CSV", Path),
+        SPACE,
     )
 
 
@@ -62,12 +73,13 @@ def executor_settings(workers: int | None, executor: str, address: str | None) -
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one call: tables (by option) and scores to read, and files to write."""
+    """The files of one call: tables (by option) and scores to read, of architectures of `space`, and files to write."""
 
     tables: dict[str, Path | None]
     scores: list[Path]
     csv: Path | None
     plot: Path | None
+    space: str = NASBENCH201
 
     def check(self, purpose: str) -> None:
         """Raises InputError if no table is given, or a file to write is a folder, an input, or of no known kind.
@@ -94,7 +106,7 @@ class Files:
 
         paths = {name: str(path) for name, path in self.tables.items() if path is not None}
         scores = list(map(str, self.scores)) if with_scores else []
-        return TableSettings(dataset=dataset, scores=scores, **paths).open()
+        return TableSettings(dataset=dataset, scores=scores, **paths).open(self.space)
 
     def write(self, rows: Callable[[], str], picture: Callable[[str], bytes]) -> None:
         """Write the CSV file and the picture if they are wanted; `picture` gets its file's suffix, such as `.png`."""
@@ -106,8 +118,18 @@ class Files:
             drawn = picture(self.plot.suffix.lower())
             write_atomic(self.plot, lambda file: file.write(drawn))
 
-    def note(self, output: Output) -> None:
-        """Note the files that were written."""
+    def read_scores(self, dataset: str) -> list[ArrayTable]:
+        """The score files, each as a table. Raises InputError if one cannot be read."""
+        from nas.search_spaces import SPACES
+        from nas.tables import read_scores
+
+        space = SPACES.get(self.space)()
+        return [read_scores(path, dataset, space) for path in self.scores]
+
+    def note(self, output: Output, tables: Collection) -> None:
+        """Note what a user should know of the tables, and the files that were written."""
+        for line in tables.remarks():
+            output.note(line)
         for path in (self.csv, self.plot):
             if path is not None:
                 output.note(f"written: {path}")

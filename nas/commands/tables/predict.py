@@ -65,6 +65,7 @@ class Predict(Command):
         self,
         output: Output,
         dataset: str,
+        space: str,
         scores: list[Path],
         features: str,
         proxies: str,
@@ -86,9 +87,8 @@ class Predict(Command):
         from nas.studies.predict import MODELS, Protocol, predict
         from nas.studies.prediction_data import chosen_targets, prediction_data
         from nas.studies.prediction_result import csv_rows
-        from nas.tables import read_scores
 
-        files = Files(tables, scores, csv, plot)
+        files = Files(tables, scores, csv, plot, space)
         files.check("to predict")
         how = executor_settings(workers, executor, address)
         if seed < 0:
@@ -100,7 +100,7 @@ class Predict(Command):
         opened = files.opened(dataset)
         wanted = chosen_targets(opened, names_in(targets))
         columns = [column for columns in wanted.values() for column in columns]
-        read = [read_scores(path, dataset) for path in scores]
+        read = files.read_scores(dataset)
         data = prediction_data(opened, columns, features, read, names_in(proxies))
         with output.counting("predict", None) as counter:
 
@@ -112,7 +112,7 @@ class Predict(Command):
         result = replace(result, dataset=dataset, features=features)
         files.write(lambda: csv_rows(result), lambda kind: picture(result, kind))
         output.emit(result.to_json(), _text(result))
-        files.note(output)
+        files.note(output, opened)
 
 
 def _text(result: PredictionResult) -> str:

@@ -61,6 +61,7 @@ class TableSearch(Command):
         self,
         output: Output,
         dataset: str,
+        space: str,
         scores: Path | None,
         objective: str,
         strategy: str,
@@ -85,7 +86,7 @@ class TableSearch(Command):
         from nas.studies.table_search_settings import TableSearchSettings
         from nas.studies.table_view import fractions
 
-        files = Files(tables, [] if scores is None else [scores], csv, plot)
+        files = Files(tables, [] if scores is None else [scores], csv, plot, space)
         files.check("to search on")
         how = executor_settings(workers, executor, address)
         settings = TableSearchSettings(
@@ -109,7 +110,7 @@ class TableSearch(Command):
         percent = fractions(opened, result.columns)
         files.write(lambda: csv_rows(result), lambda kind: regret_curves(result, percent, kind))
         output.emit(result.to_json(), _text(result, percent))
-        files.note(output)
+        files.note(output, opened)
 
 
 def _text(result: TableSearchResult, percent: set[str]) -> str:

@@ -1,0 +1,126 @@
+"""Read a table of any search space from a file in one of the layouts in which benchmarks come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.core.errors import InputError
+from nas.search_spaces import SearchSpace
+from nas.tables.base import ArrayTable
+from nas.tables.files import Origin, Rows, read_csv
+from nas.tables.layouts.json_files import read_json
+from nas.tables.layouts.official_files import check_readable
+from nas.tables.layouts.quantities import Quantity, quantity
+from nas.tables.repeated import log_once
+
+IGNORED = ("index", "hash", "canonical", "reason")  # columns of a CSV file that hold no values
+CELL_PARTS = ("upper_triangle", "operations")  # the two columns that write a cell of NASBench-101
+
+
+class SpaceTable(ArrayTable):
+    """Columns of one file, of architectures of one search space. Several rows of an architecture are averaged.
+
+    `rows_read` is the number of rows of the file; `dropped` are those that are not used, by the reason.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        architectures: Sequence[str],
+        columns: dict[str, np.ndarray],
+        space: SearchSpace[Any],
+        rows_read: int,
+        dropped: dict[str, int],
+        warnings: Sequence[str] = (),
+    ) -> None:
+        super().__init__(str(path), architectures, columns, space, mean=True, own=True)
+        self.rows_read, self.dropped, self.warnings = rows_read, dropped, tuple(warnings)
+
+    @cached_property
+    def quantities(self) -> dict[str, Quantity]:
+        """The direction and the unit of each column."""
+        return {name: quantity(name, values) for name, values in self.columns.items()}
+
+    def higher_is_better(self, name: str) -> bool:
+        return self.quantities[name].higher_is_better if name in self.quantities else True
+
+    def is_fraction(self, name: str) -> bool:
+        return self.unit(name) == "fraction"
+
+    def unit(self, name: str) -> str:
+        return self.quantities[name].unit if name in self.quantities else ""
+
+    def remarks(self) -> list[str]:
+        used = self.rows_read - sum(self.dropped.values())
+        why = "; ".join(f"{count:,} dropped: {reason}" for reason, count in self.dropped.items())
+        same = f"; {self.repeated:,} repeat an architecture and are averaged" if self.repeated else ""
+        columns = "; ".join(f"{name}: {what}" for name, what in self.quantities.items())
+        return [
+            f"{self.source}: {used:,} of {self.rows_read:,} rows used{same}{f'; {why}' if why else ''}",
+            f"columns: {columns}",
+        ]
+
+
+def read_columns(path: Path, space: SearchSpace[Any]) -> SpaceTable:
+    """The columns of numbers of a file, by architecture of the space.
+
+    A .json file has the layout of NDS (records with `net` and `test_ep_top1`), of NAS-Bench-MR (pairs [configuration,
+    metric], or records that are configurations with further numbers), or rows with `arch`. Any other file is CSV with
+    a column `arch` or `arch_str`, or with the columns `upper_triangle` and `operations` of NASBench-101. Rows that are
+    no architecture of the space, and rows without any value, are dropped and counted.
+
+    Raises InputError for a file that is missing or damaged, for official files that are not read, and if no row or no
+    column is left.
+    """
+    origin = Origin(
+        f"a table of {space.name}",
+        "it is a CSV file with a column arch and columns of numbers, or JSON in the layout of NDS or NAS-Bench-MR",
+    )
+    check_readable(path, space.name, origin)
+    if path.suffix.lower() == ".json":
+        rows, warnings = read_json(path, origin)
+    else:
+        rows, warnings = read_csv(path, origin, IGNORED, CELL_PARTS), []
+    if not rows.columns:
+        raise origin.damaged(path, "no column holds numbers")
+    architectures, used, dropped = _own_strings(path, rows, space, origin)
+    columns = {name: values[used] for name, values in rows.columns.items()}
+    table = SpaceTable(path, architectures, columns, space, len(rows.architectures), dropped, warnings)
+    for warning in warnings:
+        log_once(f"{path}: {warning}")
+    if dropped:
+        log_once(table.remarks()[0])
+    return table
+
+
+def _own_strings(
+    path: Path, rows: Rows, space: SearchSpace[Any], origin: Origin
+) -> tuple[list[str], list[int], dict[str, int]]:
+    """The space's own strings of the usable rows, the numbers of these rows, and how many are dropped by reason.
+
+    Raises InputError if none is usable.
+    """
+    valued = np.any([np.isfinite(values) for values in rows.columns.values()], axis=0)
+    architectures, used = [], []
+    foreign, first = 0, ""
+    for row, text in enumerate(rows.architectures):
+        if not valued[row]:
+            continue
+        try:
+            architectures.append(str(space.parse(text)))
+        except InputError as error:
+            foreign, first = foreign + 1, first or f"row {row + 1}: {error}"
+        else:
+            used.append(row)
+    if not used:
+        raise origin.damaged(path, f"no row is an architecture of {space.name} with a value ({first or 'no value'})")
+    counts = {
+        "no value in any column": len(valued) - int(valued.sum()),
+        f"no architecture of {space.name} (the first is {first.rstrip('.')})": foreign,
+    }
+    return architectures, used, {reason: count for reason, count in counts.items() if count}
