@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from nas.search_spaces import SearchSpace
 from nas.searches.loop import Search, Unconstrained
 from nas.strategies import STRATEGIES, Hints, Strategy
 from nas.strategies.pareto import hypervolume
+from nas.studies.table_rows import TableRows, check_strategy, is_partial
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.studies.table_view import TableView
 
@@ -80,7 +81,18 @@ class SearchRuns:
         if "cheap" in kind.needs(options) and self.settings.cheap is None:
             raise InputError(f"Expected a cheap objective for {name} but got none; give --cheap, such as params.")
         hints = Hints(self._features, None if self.settings.cheap is None else self._cheap, self._allowed)
-        return kind(self.view.space, self.view.goals(objective), seed, options, hints)
+        if self._partial:
+            check_strategy(kind)
+        return kind(self._points, self.view.goals(objective), seed, options, hints)
+
+    @cached_property
+    def _partial(self) -> bool:
+        return is_partial(self.view.space, self.view.classes)
+
+    @cached_property
+    def _points(self) -> Any:
+        """What strategies search: the space, or the rows of a partial table."""
+        return TableRows(self.view.space, self.view.classes) if self._partial else self.view.space
 
     def trace(self, history: np.ndarray, fitness: np.ndarray, objective: str) -> SearchTrace:
         """The trace of a run that queried these rows, in this order; `fitness` is (classes, goals)."""
