@@ -77,7 +77,7 @@ class Bananas(ModelBasedStrategy[Any]):
         """(n, columns): path encodings, or the features of the space where `edges` do not say everything."""
         classes = [self._class(arch) for arch in archs]
         if self.space.cells:
-            return encode(self.space, classes, self.options.longest)
+            return encode(getattr(self.space, "whole", self.space), classes, self.options.longest)
         return np.stack([self.space.features(arch) for arch in classes])
 
     def _model(self, seed: int) -> Predictor:

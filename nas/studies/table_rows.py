@@ -23,7 +23,7 @@ class TableRows:
     """
 
     def __init__(self, space: SearchSpace[Any], classes: Sequence[str]) -> None:
-        self._space = space
+        self.whole = space
         self._rows = [space.parse(text) for text in classes]
 
     def sample(self, rng: Random) -> Any:
@@ -36,9 +36,9 @@ class TableRows:
         return other
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_space", "neighbors"):  # copying and pickling ask before `_space` is set
+        if name.startswith("__") or name in ("whole", "neighbors"):  # copying and pickling ask before `whole` is set
             raise AttributeError(name)
-        return getattr(self._space, name)
+        return getattr(self.whole, name)
 
 
 def is_partial(space: SearchSpace[Any], classes: Sequence[str]) -> bool:
