@@ -86,7 +86,7 @@ class Correlate(Command):
         read = files.read_scores(dataset)
         names = (names_in(columns), names_in(proxies), names_in(against))
         result = correlate(read, opened, *names, bootstrap, seed, every_string)
-        files.write(lambda: table_rows(result), lambda kind: heat_map(result, dataset, kind))
+        files.write(lambda: table_rows(result), lambda kind: heat_map(result, files.named(dataset), kind))
         output.emit(result.to_json(), _text(result, len(scores)))
         files.note(output, opened)
 

@@ -108,6 +108,10 @@ class Files:
         scores = list(map(str, self.scores)) if with_scores else []
         return TableSettings(dataset=dataset, scores=scores, **paths).open(self.space)
 
+    def named(self, dataset: str) -> str:
+        """What results call the tables: by their data set, or by another space, as its file names no data set."""
+        return dataset if self.space == NASBENCH201 else self.space
+
     def write(self, rows: Callable[[], str], picture: Callable[[str], bytes]) -> None:
         """Write the CSV file and the picture if they are wanted; `picture` gets its file's suffix, such as `.png`."""
         from nas.core.io.files import write_atomic, write_text

@@ -109,7 +109,7 @@ class Predict(Command):
                 counter.update(done, 0)
 
             result = predict(data, wanted, protocol, how, tick)
-        result = replace(result, dataset=dataset, features=features)
+        result = replace(result, dataset=files.named(dataset), features=features)
         files.write(lambda: csv_rows(result), lambda kind: picture(result, kind))
         output.emit(result.to_json(), _text(result))
         files.note(output, opened)

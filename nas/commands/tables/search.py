@@ -106,7 +106,7 @@ class TableSearch(Command):
         total = len(settings.objectives) * len(settings.strategies) * seeds
         with output.counting("search", total) as counter:
             result = table_search(opened, settings, how, lambda runs: counter.update(runs, 0))
-        result = replace(result, dataset=dataset)
+        result = replace(result, dataset=files.named(dataset))
         percent = fractions(opened, result.columns)
         files.write(lambda: csv_rows(result), lambda kind: regret_curves(result, percent, kind))
         output.emit(result.to_json(), _text(result, percent))

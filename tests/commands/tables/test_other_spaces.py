@@ -1,0 +1,58 @@
+"""`nas tables` on the table of another space, from the file to what a user reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nas.cli.main import run_command
+from nas.search_spaces import SPACES
+
+SPACE = SPACES.get("transnas-macro")()
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """120 of the 3,256 points; the column grows with the depth."""
+    rows = [f"{arch},{len(str(arch))}.{number:03d}" for number, arch in enumerate(SPACE.draw(120, seed=1))]
+    path: Path = tmp_path_factory.mktemp("table") / "macro.csv"
+    path.write_text("\n".join(["arch,val", *rows, "not-a-network,3"]) + "\n")
+    return str(path)
+
+
+def common(table: str) -> list[str]:
+    return ["--space", SPACE.name, "--accuracy", table]
+
+
+def test_a_search_is_among_the_rows(table: str, capfd: pytest.CaptureFixture[str]) -> None:
+    command = ["tables", "search", *common(table), "--objective", "accuracy:val", "--queries", "120", "--seeds", "2"]
+    assert run_command([*command, "--strategy", "random", "--workers", "1", "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert (result["dataset"], result["n_classes"]) == (SPACE.name, 120)
+    found = result["objectives"]["accuracy:val"]["strategies"]["random"]
+    assert found["regret"][-1] == 0, "all rows were asked for"
+    assert found["queries_to_optimum"]["found"] == 1
+    assert run_command([*command, "--strategy", "random", "--workers", "1"]) == 0
+    printed = capfd.readouterr()
+    assert "120 classes of transnas-macro" in printed.out
+    assert "120 of 121 rows used" in printed.err
+    assert run_command([*command, "--strategy", "evolution"]) == 2
+    assert "take random, bananas or guided" in capfd.readouterr().err
+
+
+def test_features_predict_a_column(table: str, capfd: pytest.CaptureFixture[str]) -> None:
+    command = ["tables", "predict", *common(table), "--features", "graph", "--targets", "accuracy:val"]
+    assert run_command([*command, "--model", "forest", "--splits", "2", "--workers", "1", "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert (result["dataset"], result["n"]) == (SPACE.name, 120)
+    assert result["r2"]["accuracy:val"] > 0.9
+
+
+def test_scores_are_correlated_with_a_column(table: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    archs = [line.partition(",")[0] for line in Path(table).read_text().splitlines()[1:-1]]
+    rows = [f"{arch},{len(arch)}" for arch in archs]
+    (tmp_path / "scores.csv").write_text("\n".join(["arch,depth", *rows]) + "\n")
+    assert run_command(["tables", "correlate", str(tmp_path / "scores.csv"), *common(table), "--json"]) == 0
+    assert '"accuracy:val"' in capfd.readouterr().out
