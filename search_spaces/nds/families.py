@@ -6,6 +6,7 @@ Source: Radosavovic, Johnson, Xie, Lo and Dollár, "On Network Design Spaces for
 
 from __future__ import annotations
 
+from nas.search_spaces.darts.genotype import OPERATIONS
 from nas.search_spaces.twocells.family import Family
 
 CIFAR_DEPTHS = (4, 8, 12, 16, 20)
@@ -69,15 +70,6 @@ ENAS = Family(
 )
 DARTS = Family(
     "NDS-DARTS",
-    (
-        "none",
-        "max_pool_3x3",
-        "avg_pool_3x3",
-        "skip_connect",
-        "sep_conv_3x3",
-        "sep_conv_5x5",
-        "dil_conv_3x3",
-        "dil_conv_5x5",
-    ),
+    OPERATIONS,
     count=4,
 )
