@@ -46,7 +46,7 @@ class MetricSources:
     @cached_property
     def tables(self) -> Collection | None:
         given = self.settings.tables
-        return given.open() if given.given() else None
+        return given.open(self.settings.space) if given.given() else None
 
     @cached_property
     def trained(self) -> NetworkSpec:

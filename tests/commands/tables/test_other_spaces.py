@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from nas.cli.main import run_command
+from nas.runs.metric_sources import MetricSources
 from nas.search_spaces import SPACES
+from nas.settings.schema import from_values
 
 SPACE = SPACES.get("transnas-macro")()
 
@@ -56,3 +58,11 @@ def test_scores_are_correlated_with_a_column(table: str, tmp_path: Path, capfd: 
     (tmp_path / "scores.csv").write_text("\n".join(["arch,depth", *rows]) + "\n")
     assert run_command(["tables", "correlate", str(tmp_path / "scores.csv"), *common(table), "--json"]) == 0
     assert '"accuracy:val"' in capfd.readouterr().out
+
+
+def test_a_search_opens_the_table_for_its_space(table: str) -> None:
+    settings = from_values({"space": SPACE.name}, [f"tables.accuracy={table}", "objective=accuracy:val"])
+    opened = MetricSources(settings).tables
+    assert opened is not None
+    first = Path(table).read_text().splitlines()[1].split(",")
+    assert opened.values("accuracy:val", [first[0]])[0] == float(first[1])
