@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import Fork, Say
 
 from nas.cli.arguments import DRY_RUN, JSON
 from nas.commands import COMMANDS
@@ -43,6 +44,22 @@ def test_a_guide_works_as_written(page: Path, tmp_path: Path) -> None:
 def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (command, done.stderr[-2000:])
+
+
+def contract(say: Say, folder: Path) -> None:
+    sys.path.insert(0, str(folder))
+    sys.modules.pop("test_space_contract", None)  # another test may have imported it for the spaces of this project
+    tests = str(ROOT / "tests/search_spaces/test_space_contract.py")
+    say(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "branches", "-k", "branches", tests]))
+
+
+def test_the_search_space_of_the_guide_is_complete_short_and_passes_the_contract_of_spaces(tmp_path: Path) -> None:
+    _, text = steps(ROOT / "docs/guides/add-a-space.md")[0]
+    assert text.startswith("# branches.py\n")
+    assert len(text.splitlines()) < 120
+    (tmp_path / "branches.py").write_text(text)
+    with Fork(contract, tmp_path) as fork:
+        assert fork.lines.readline() == f"{pytest.ExitCode.OK}\n"
 
 
 def test_guides_have_the_languages_that_the_test_knows() -> None:
