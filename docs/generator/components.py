@@ -8,11 +8,13 @@ from typing import Any
 
 from generator.markdown import code, codes, doc, first_line, prose, table
 from generator.settings import rows
+from generator.sources import sources
 from nas.bench import BENCHES
 from nas.core.data import LOADERS
 from nas.eval.attacks import ATTACKS
 from nas.eval.corruptions import CORRUPTIONS
 from nas.eval.measures import MEASURES
+from nas.report.paper.citations import MEASURES as SOURCES
 from nas.search_spaces import SPACES
 from nas.strategies import STRATEGIES
 from nas.strategies.predictors import PREDICTORS
@@ -30,8 +32,9 @@ def options(section: str, kind: type) -> str:
 
 
 def part(name: str, component: Any, facts: Mapping[str, str] | None = None, *more: str) -> str:
-    """The section of one component: its docstring, facts, and tables of its options."""
-    said = [f"- {key}: {value}" for key, value in (facts or {}).items() if value]
+    """The section of one component: its docstring, facts, references, and tables of its options."""
+    known = {**(facts or {}), "reference": sources(getattr(component, "references", ()))}
+    said = [f"- {key}: {value}" for key, value in known.items() if value]
     return "\n\n".join(filter(None, [f"## {name}", doc(component), "\n".join(said), *more]))
 
 
@@ -82,13 +85,16 @@ def strategies() -> str:
         "## Terms of the supernet's loss",
         "`strategy.regulariser=NAME`:",
         table(
-            ("name", "what it is", "source"),
-            [(code(name), doc(one.compute), prose(one.source)) for name, one in REGULARISERS.components.items()],
+            ("name", "what it is", "source", "reference"),
+            [
+                (code(name), doc(one.compute), prose(one.source), sources(one.references))
+                for name, one in REGULARISERS.components.items()
+            ],
         ),
         "`strategy.perturbation=NAME`:",
         table(
-            ("name", "what it is"),
-            [(code(name), doc(one.compute)) for name, one in PERTURBATIONS.components.items()],
+            ("name", "what it is", "reference"),
+            [(code(name), doc(one.compute), sources(one.references)) for name, one in PERTURBATIONS.components.items()],
         ),
     ]
     purpose = (
@@ -102,7 +108,7 @@ def proxies() -> str:
     parts = [
         part(
             name,
-            _Documented(one.compute.__doc__),
+            _Documented(one.compute.__doc__, one.references),
             {
                 "direction": "higher is better" if one.higher_is_better else "lower is better",
                 "domain": one.domain,
@@ -125,10 +131,10 @@ def proxies() -> str:
 
 
 class _Documented:
-    """Something with this docstring."""
+    """Something with this docstring and these references."""
 
-    def __init__(self, words: str | None) -> None:
-        self.doc = words or ""
+    def __init__(self, words: str | None, references: tuple[str, ...] = ()) -> None:
+        self.doc, self.references = words or "", references
 
 
 def predictors() -> str:
@@ -237,7 +243,8 @@ def data() -> str:
 
 
 def measures() -> str:
-    parts = [part(name, one) for name, one in MEASURES.items()]
+    found = {name: sources([SOURCES[name]]) if name in SOURCES else "" for name in MEASURES}
+    parts = [part(name, one, {"source": found[name]}) for name, one in MEASURES.items()]
     purpose = (
         "The measures, `eval.measures=NAME,NAME`: what can be said of a network besides its accuracies. `classes`, the "
         "accuracy of each class, is one as well and needs no pass. Units and directions: docs/topics/evaluation.md."

@@ -24,9 +24,10 @@ class Report(Command):
     [...], "comparison": {...}}`; the comparison is null if fewer than two checkpoints were evaluated.
 
     For a paper, `--latex`, `--csv` and `--bibtex` write tables, all numbers unrounded, and the sources of what the runs
-    used. In a table, a number is bold if the differences on the page say that its network is better than all others.
-    `--figures` writes the curves of each page into the folder `figures` of its run, those of a comparison beside its
-    page. With any of these options, `--json` gives `runs`, `comparison` and `files`, the paths by kind.
+    used. In a table, a number is bold if the differences on the page say that its network is better than all others;
+    the differences have a table too. `--figures` writes the curves and cells of each page into the folder `figures` of
+    its run, the curves of a comparison beside its page. With any of these options, `--json` gives `runs`, `comparison`
+    and `files`, the paths by kind.
     Examples: `nas report runs/quickstart-1`; `nas report runs/eval-a-1 runs/eval-b-1 --out page.html`;
     `nas report runs/quickstart-1 --latex table.tex --bibtex sources.bib --csv numbers.csv`.
     """

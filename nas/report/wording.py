@@ -87,6 +87,11 @@ def interval_of(test: TTest) -> str:
     return "" if test.low is None else f"[{signed_points(test.low)}, {signed_points(test.high)}]"
 
 
+def signed_interval(bounds: Interval) -> str:
+    """The 95 % interval of a difference, in points."""
+    return f"[{signed_points(bounds.low)}, {signed_points(bounds.high)}]"
+
+
 def minus(text: str) -> str:
     """`text` with the typographic minus sign."""
     return text.replace("-", "\u2212")

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from generator import assemble, components, settings  # noqa: E402
 from generator.markdown import linked, prose, table  # noqa: E402
+from generator.sources import fields, sources  # noqa: E402
 
 PLACE = {  # the page on which each kind of component is
     "attack": "attacks",
@@ -167,3 +168,32 @@ def test_a_component_is_described_with_its_options() -> None:
     text = components.strategies()
     assert "| `strategy.tournament` | `25` (int) | S |" in text
     assert "Real et al., AAAI 2019" in text
+
+
+def test_the_references_of_a_component_are_links_to_the_papers(
+    pages: dict[str, str], registries: list[Registry[object]]
+) -> None:
+    for registry in registries:
+        for name, one in registry.components.items():
+            for reference in getattr(one, "references", ()):
+                assert sources([reference]) in pages[f"reference/{PLACE[registry.kind]}.md"], (registry.kind, name)
+    link = "[Towards Deep Learning Models Resistant to Adversarial Attacks](https://arxiv.org/abs/1706.06083)"
+    assert (
+        f"Madry et al., {link}, International Conference on Learning Representations, 2018"
+        in pages["reference/attacks.md"]
+    )
+
+
+def test_an_entry_of_bibtex_is_read() -> None:
+    entry = r"""@article{a, author = {Doll{\'a}r, Piotr and Lu{\'\i}s, A. and {\L}uk, B.},
+      title = "A {NAS} of 1--2 \& more", year = 2020, doi={10.1/x}}"""
+    found = fields(entry)
+    assert found == {
+        "author": "Dollár, Piotr and Luís, A. and Łuk, B.",
+        "title": "A NAS of 1–2 & more",
+        "year": "2020",
+        "doi": "10.1/x",
+    }
+    assert sources([entry]).startswith("Dollár, Luís and Łuk, [A NAS of 1–2 & more](https://doi.org/10.1/x)")
+    assert sources(["@misc{b, title = {Mine}}"]) == "*Mine*"
+    assert sources([]) == ""

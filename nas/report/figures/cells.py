@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
+from nas.report.figures.cell_files import CellDrawing
 from nas.report.palette import NODE, OPERATIONS, OTHER_OPERATIONS
 from nas.report.render import render
 from nas.report.wording import minus
@@ -116,8 +115,8 @@ def width(edges: list[Edge]) -> int:
     return 2 * MARGIN + nodes * NODE_WIDTH + (nodes - 1) * NODE_GAP
 
 
-def drawing(edges: list[Edge], title: str) -> Markup:
-    """The cell as inline SVG."""
+def drawing(edges: list[Edge], title: str, name: str = "cell") -> CellDrawing:
+    """The cell as inline SVG, which can also be drawn as a file of this name."""
     nodes = order(edges)
     placed = tracks(edges, nodes)
     above = max([track.lane for track in placed if track.side == -1], default=0)
@@ -126,19 +125,21 @@ def drawing(edges: list[Edge], title: str) -> Markup:
     height = middle + NODE_HEIGHT / 2 + below * LANE_GAP + LABEL_HEIGHT / 2 + MARGIN
     ports = _ports(placed, len(nodes))
     joins_first = sorted(placed, key=lambda track: (track.operation != JOIN, -track.lane))  # under everything else
-    return render(
-        "cell.svg",
-        title=title,
-        width=width(edges),
-        height=f"{height:g}",
-        lines=[(colour(track.operation), *_line(track, ports, middle)) for track in joins_first],
-        label_size=(LABEL_WIDTH, LABEL_HEIGHT),
-        labels=[_label(track, middle) for track in {(t.target, t.side, t.lane): t for t in placed}.values()],
-        node_size=(NODE_WIDTH, NODE_HEIGHT),
-        node_colour=NODE,
-        nodes=[(_left(index), *_subscripted(name)) for index, name in enumerate(nodes)],
-        middle=middle,
-    )
+    shown = {
+        "title": title,
+        "width": width(edges),
+        "height": f"{height:g}",
+        "lines": [(colour(track.operation), *_line(track, ports, middle)) for track in joins_first],
+        "label_size": (LABEL_WIDTH, LABEL_HEIGHT),
+        "labels": [_label(track, middle) for track in {(t.target, t.side, t.lane): t for t in placed}.values()],
+        "node_size": (NODE_WIDTH, NODE_HEIGHT),
+        "node_colour": NODE,
+        "nodes": [(_left(index), *_subscripted(node)) for index, node in enumerate(nodes)],
+        "middle": middle,
+    }
+    picture = CellDrawing(render("cell.svg", **shown))
+    picture.name, picture.shown = name, shown
+    return picture
 
 
 def _left(node: int) -> int:

@@ -123,10 +123,11 @@ def _cells(run: RunData) -> Json:
     drawn, every_edge = [], []
     for name, arch in run.cells().items():
         graphs = run.edges(arch)
-        titles = {part: f"{name}, {part}" if len(graphs) > 1 else name for part in graphs}
-        drawings = {
-            titles[part]: edges and cells.drawing(edges, f"{titles[part]} cell") for part, edges in graphs.items()
-        }
+        drawings = {}
+        for part, edges in graphs.items():
+            words = [name, part] if len(graphs) > 1 else [name]
+            title, file = ", ".join(words), "-".join(["cell", *words])
+            drawings[title] = edges and cells.drawing(edges, f"{title} cell", file)
         drawn.append({"name": name, "arch": arch, "drawings": drawings})
         every_edge += [edges for edges in graphs.values() if edges]
     return {

@@ -15,14 +15,18 @@ from nas.results import EvalResult
 
 
 def write_figures(folder: Path, page: Json, networks: Sequence[EvalResult], kinds: Sequence[str]) -> list[Path]:
-    """Write the figures among the values of a page, and the loss landscapes of the networks, into a folder.
+    """Write the curves and cells among the values of a page, and the loss landscapes of the networks, into a folder.
 
     Each is written once for each kind (`svg`, `pdf`); the paths are returned. Raises InputError if a file cannot be
     written.
     """
     paths = []
     for name, kind, content in _files(page, networks, kinds):
-        paths.append(folder / f"{name}.{kind}")
+        path, number = folder / f"{name}.{kind}", 1
+        while path in paths:  # two names of networks can differ in letters alone that names of files do not have
+            number += 1
+            path = folder / f"{name}-{number}.{kind}"
+        paths.append(path)
         with os_errors_as_input_errors(paths[-1]):
             folder.mkdir(parents=True, exist_ok=True)
             write_atomic(paths[-1], lambda file, content=content: file.write(content))  # type: ignore[misc]

@@ -9,7 +9,8 @@ from nas.report.paper.environment import render_tex
 from nas.report.paper.escape import NAME_WIDTH, Tex, breakable, tex
 from nas.report.paper.material import Paper
 from nas.report.paper.method import method
-from nas.report.paper.tables import Cell, Table, tables
+from nas.report.paper.table import Cell, Table
+from nas.report.paper.tables import tables
 
 MAX_COLUMNS = 5  # of numbers side by side; further columns stand below, each time with the names
 MAX_LINES = 42  # of a table on one page; a longer one is a longtable

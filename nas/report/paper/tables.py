@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from nas.core.statistics.paired import SIGNIFICANCE
@@ -11,61 +11,42 @@ from nas.report.compare import Checkpoint
 from nas.report.identity import METHOD_LABELS
 from nas.report.paper.escape import Tex, ball, breakable, code, tex
 from nas.report.paper.material import Material, Paper
+from nas.report.paper.table import MISSING, Cell, Table, accuracy_cell, percent
 from nas.report.render import distinct
-from nas.report.wording import attack, interval, listed, metric, thousands, value
+from nas.report.wording import (
+    attack,
+    listed,
+    metric,
+    probability,
+    signed_interval,
+    signed_points,
+    thousands,
+    value,
+)
 from nas.results import (
     CLEAN,
     WORST_CASE,
     DpsResult,
     EvalResult,
-    Interval,
     SearchResult,
     StudyResult,
     TrainResult,
     TransferResult,
 )
 
-MISSING = "\u2013"
 MAX_FOUND = 10  # architectures of a search in its table
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A number, and below it in small type its interval or deviation."""
-
-    text: str
-    below: str = ""
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table; each row is a name with its cells. The columns from number `scores` on are scores under attacks."""
-
-    label: str
-    caption: Sequence[str]  # sentences
-    head: str  # of the names
-    columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell]]]
-    scores: int | None = None
-
-
 def tables(paper: Paper) -> list[Table]:
-    """A table for all networks that were attacked alike on the same images, and one for each other result."""
-    found = [*_networks(paper), *chain.from_iterable(map(_of_run, paper.materials))]
+    """A table for all networks that were attacked alike on the same images, one for their paired differences, and one
+    for each other result.
+    """
+    found = [*_networks(paper), *_differences(paper), *chain.from_iterable(map(_of_run, paper.materials))]
     labels = [one.label for one in found]
     return [
         replace(one, label=f"{one.label}-{labels[:at].count(one.label) + 1}") if labels.count(one.label) > 1 else one
         for at, one in enumerate(found)
     ]
-
-
-def percent(fraction: float | None) -> str:
-    return MISSING if fraction is None else f"{100 * fraction:.1f}"
-
-
-def _accuracy(accuracy: float | None, bounds: Interval | None = None, bold: bool = False) -> Cell:
-    return Cell(percent(accuracy), "" if bounds is None else interval(bounds), bold)
 
 
 def _networks(paper: Paper) -> Iterator[Table]:
@@ -80,6 +61,29 @@ def _networks(paper: Paper) -> Iterator[Table]:
         scores = [*map(attack, _robust(group)), *_corrupted(group)]
         about = _about(paper, group, attacks)
         yield Table("tab:robustness", about, "network", [*columns, *scores], rows, len(columns))
+
+
+def _differences(paper: Paper) -> Iterator[Table]:
+    """The difference of every two networks that can be paired, image by image."""
+    found = paper.networks.differences
+    rows: list[tuple[str, Sequence[Cell]]] = []
+    pairs: list[tuple[str, str]] = []
+    for one in found:
+        pair = (one.first, one.second)
+        name = Tex(r" $-$ ").join(breakable(paper.names[label]) for label in pair) if pair not in pairs else ""
+        pairs.append(pair)
+        numbers = [signed_points(one.difference), signed_interval(one.interval)]
+        last = Cell(probability(one.corrected), bold=one.significant)
+        rows.append((Tex(name), [Cell(metric(one.metric)), *map(Cell, numbers), last]))
+    if rows:
+        about = (
+            "Paired differences in points between the accuracies of two networks, with uncorrected 95 % intervals, "
+            "and p of McNemar's exact test after Holm's correction for "
+            f"{'this one difference' if len(found) == 1 else f'all {len(found):,} differences'}. "
+            f"Bold: below {SIGNIFICANCE:g}."
+        )
+        columns = ["accuracy", "difference", "interval", "p"]
+        yield Table("tab:differences", [about], "networks", columns, rows)
 
 
 def _accuracies(group: Sequence[Checkpoint]) -> list[str]:
@@ -103,15 +107,17 @@ def _has(entry: EvalResult, name: str) -> bool:
 def _cells(one: Checkpoint, group: Sequence[Checkpoint], best: dict[str, str | None]) -> list[Cell]:
     entry, cells = one.entry, [Cell(thousands(one.entry.params) if one.entry.params >= 0 else MISSING)]
     for name in best:
-        cells.append(_accuracy(*entry.accuracy(name), best[name] == one.label) if _has(entry, name) else Cell(MISSING))
+        cells.append(
+            accuracy_cell(*entry.accuracy(name), best[name] == one.label) if _has(entry, name) else Cell(MISSING)
+        )
     corrupted = entry.corruptions
     if _corrupted(group):
-        cells.append(_accuracy(corrupted.mean, corrupted.interval) if corrupted else Cell(MISSING))
+        cells.append(accuracy_cell(corrupted.mean, corrupted.interval) if corrupted else Cell(MISSING))
     for name in _robust(group):
         attacked = (entry.worst_case if name == WORST_CASE else entry.attacks[name]) if _has(entry, name) else None
-        cells.append(_accuracy(None if attacked is None else attacked.hrs))
+        cells.append(accuracy_cell(None if attacked is None else attacked.hrs))
     if _corrupted(group):
-        cells.append(_accuracy(None if corrupted is None else corrupted.hrs))
+        cells.append(accuracy_cell(None if corrupted is None else corrupted.hrs))
     return cells
 
 
@@ -213,7 +219,7 @@ def _search(result: SearchResult, space: str, seed: object) -> Table:
 
 def _training(result: TrainResult, data: str, seed: object) -> Table:
     names = list(result.validation)
-    cells = [_accuracy(result.validation[name]) for name in names]
+    cells = [accuracy_cell(result.validation[name]) for name in names]
     method = METHOD_LABELS.get(result.training, result.training)
     about = (
         f"Accuracy in percent on the validation part of {data} after epoch {result.chosen_epoch} of {result.epochs} of "
@@ -228,7 +234,7 @@ def _transfer(result: TransferResult) -> Iterator[Table]:
     names = [network.name for network in result.networks]
     for name, matrix in result.attacks.items():
         rows: list[tuple[str, Sequence[Cell]]] = [
-            (attacked, [_accuracy(*one) for one in zip(accuracies, intervals)])
+            (attacked, [accuracy_cell(*one) for one in zip(accuracies, intervals)])
             for attacked, accuracies, intervals in zip(names, matrix.accuracy, matrix.intervals)
         ]
         about = Tex(

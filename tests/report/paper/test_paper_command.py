@@ -28,7 +28,7 @@ def test_the_files_of_several_runs(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert len(shown["comparison"]["checkpoints"]) == 2
     text = Path(paths["latex"]).read_text()
     check(text)
-    assert text.count(r"\begin{table}") == 2
+    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:robustness", "tab:differences", "tab:search"]
     with Path(paths["csv"]).open(newline="") as file:
         assert {row["run"] for row in csv.DictReader(file)} == {"a", "b", "s"}
     keys = re.findall(r"@\w+\{(\w+),", Path(paths["bibtex"]).read_text())

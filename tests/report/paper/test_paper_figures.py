@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import result_factory as make
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from papers import N, entries, finished, paper, whole
 
 from nas.cli.main import run_command
 from nas.core.goal import Goal
-from nas.report.figures import curves
+from nas.report.figures import cell_files, cells, curves
 from nas.report.figures.drawing import Drawing, drawings
 from nas.report.pages import comparison, run
 from nas.report.paper.figures import write_figures
@@ -42,23 +43,53 @@ def _unpacked(stream: bytes) -> bytes:
         return stream
 
 
-def test_a_run_has_its_curves_as_files_of_each_kind(tmp_path: Path) -> None:
+def test_a_run_has_its_curves_and_cells_as_files_of_each_kind(tmp_path: Path) -> None:
     page = run.values(whole(networks()).run)
     paths = write_figures(tmp_path / "figures", page, [], ["svg", "pdf"])
-    assert [path.name for path in paths] == ["robustness-pgd20.svg", "robustness-pgd20.pdf"]
-    svg, pdf = (path.read_bytes() for path in paths)
-    assert b"<image" not in svg
-    assert b"<text" not in svg  # letters are shapes
-    assert b"/Subtype /Image" not in pdf
-    assert b"/FontFile2" in pdf  # TrueType
-    assert b"/Type3" not in pdf
+    names = ["robustness-pgd20", "cell-best"]
+    assert [path.name for path in paths] == [f"{name}.{kind}" for name in names for kind in ("svg", "pdf")]
+    files = [path.read_bytes() for path in paths]
+    for svg, pdf in zip(files[::2], files[1::2]):
+        assert b"<image" not in svg
+        assert b"<text" not in svg  # letters are shapes
+        assert b"/Subtype /Image" not in pdf
+        assert b"/FontFile2" in pdf  # TrueType
+        assert b"/Type3" not in pdf
     again = write_figures(tmp_path / "again", page, [], ["svg", "pdf"])
-    assert [path.read_bytes() for path in again] == [svg, pdf]
+    assert [path.read_bytes() for path in again] == files
+
+
+def test_a_cell_in_a_file_has_every_edge_label_and_node_of_the_page() -> None:
+    edges = [("c_{k-1}", "0", "dil_conv_5x5"), ("c_{k-1}", "1", "a_very_long_operation"), ("0", "1", "skip_connect")]
+    drawn = cells.drawing(edges, "normal", "cell-a-normal")
+    axes = Figure().add_subplot()
+    cell_files._draw(axes, drawn.shown)
+    texts = {text.get_text(): text.get_fontsize() for text in axes.texts}
+    assert set(texts) == {"dil 5\u00d75", "a very long operation", "skip", "c", "k\u22121", "0", "1", ""}
+    assert texts["a very long operation"] < texts["skip"] == cell_files.FONT * cell_files.UNIT  # it fits its label
+    boxes = sum(isinstance(one, FancyBboxPatch) for one in axes.patches)
+    assert (boxes, len(axes.patches)) == (3 + 3, 3 + 3 + 2 * 3)  # labels and nodes; a line and a head for each edge
+    ends = {tuple(cell_files.path_of(line).vertices[-1]) for _, line, _ in drawn.shown["lines"]}
+    assert len(ends) == 3
+
+
+def test_a_path_of_svg_is_read() -> None:
+    found = cell_files.path_of("M1 2V7Q1 9 3 9H8l-4.5 8h9v-1z")
+    assert found.vertices.tolist()[:-1] == [[1, 2], [1, 7], [1, 9], [3, 9], [8, 9], [3.5, 17], [12.5, 17], [12.5, 16]]
+    assert list(found.codes) == [1, 2, 3, 3, 2, 2, 2, 2, 79]
+
+
+def test_two_figures_never_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell_files.CellDrawing, "file", lambda drawing, kind: drawing.name.encode())
+    page = {"cells": [cells.drawing([("in", "out", "conv")], "", name) for name in ("cell-a b", "cell-a_b")]}
+    paths = write_figures(tmp_path, page, [], ["svg"])
+    assert [path.name for path in paths] == ["cell-a_b.svg", "cell-a_b-2.svg"]
+    assert [path.read_text() for path in paths] == ["cell-a b", "cell-a_b"]
 
 
 def test_the_legend_names_each_network_and_the_marks_differ_without_colour() -> None:
     page = run.values(whole(networks()).run)
-    (drawing,) = drawings(page)
+    drawing = next(drawings(page))
     axes = Figure().add_subplot()
     drawing.draw(axes)
     handles, labels = axes.get_legend_handles_labels()

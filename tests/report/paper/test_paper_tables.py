@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -12,9 +13,11 @@ import result_factory as make
 from papers import HOSTILE, N, entries, paper, run_of, whole
 from tex_reader import check, compile_alone, method_of, rows_of
 
+from nas.core.io.records import Json
 from nas.report.pages.run import page
 from nas.report.pages.study import page as study_page
 from nas.report.paper import latex
+from nas.report.paper.escape import tex
 from nas.report.paper.latex import latex_of
 from nas.report.paper.material import Material, Paper
 from nas.report.paper.method import method
@@ -61,21 +64,42 @@ def test_the_numbers_are_those_of_the_result() -> None:
 
 def test_bold_is_what_is_better_than_every_other_network_after_correction() -> None:
     text = latex_of(paper(whole(entries())))
-    assert re.findall(r"\\textbf\{(.*?)\}", text) == ["68.3", "61.7", "61.7"]  # not the clean 98.3
+    best = text[: text.index("tab:differences")]
+    assert re.findall(r"\\textbf\{(.*?)\}", best) == ["68.3", "61.7", "61.7"]  # not the clean 98.3
     (first, second, third) = entries()
     assert r"\textbf" not in latex_of(paper(whole([first])))
     alike = replace(
         third, name="other-pgd", correct=second.correct, attacks=second.attacks, worst_case=second.worst_case
     )
-    assert r"\textbf" not in latex_of(paper(whole([first, second, alike])))
+    text = latex_of(paper(whole([first, second, alike])))
+    assert r"\textbf" not in text[: text.index("tab:differences")]
+
+
+def test_every_paired_difference_is_in_a_table() -> None:
+    shown = paper(whole(entries()))
+    (text,) = [one for one in latex_of(shown).split(r"\begin{table}") if "tab:differences" in one]
+    rows = rows_of(text)
+    assert rows[0] == ["networks", "accuracy", "difference", "interval", "p"]
+    found = shown.networks.differences
+    assert len(rows) == 1 + len(found) == 13
+    assert [row[0].replace(",", ", ") for row in rows[1:] if row[0]] == [
+        "best, standard $-$ best, adversarial",
+        "best, standard $-$ random, adversarial",
+        "best, adversarial $-$ random, adversarial",
+    ]
+    for row, one in zip(rows[1:], found):
+        assert row[2] == f"{100 * one.difference:+.1f}".replace("-", "$-$")
+        assert (r"\textless" in row[4]) == (one.corrected < 1e-4)
+    assert text.count(r"\textbf") == sum(one.significant for one in found) > 0
+    assert "all 12 differences" in text
 
 
 def test_networks_attacked_otherwise_have_a_table_of_their_own() -> None:
     other = [make.evaluation({"clean": 59, "fgsm": 6}, N, eps=4 / 255, name="best-pgd")]
     text = latex_of(paper(whole(entries()), Material("b", run_of(other[0], other, command="eval"))))
     check(text)
-    assert text.count(r"\begin{table}") == 2
-    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:robustness-1", "tab:robustness-2"]
+    labels = ["tab:robustness-1", "tab:robustness-2", "tab:differences"]
+    assert re.findall(r"\\label\{(.*?)\}", text) == labels
     assert r"\varepsilon = 4/255" in text
     assert "b (adversarial)" in text
 
@@ -112,7 +136,7 @@ def test_a_long_table_may_go_on_in_the_next_page(monkeypatch: pytest.MonkeyPatch
     text = latex_of(paper(whole(entries())))
     check(text)
     assert r"\usepackage{longtable}" in text.splitlines()[0]
-    assert text.count(r"\label{") == 1
+    assert text.count(r"\label{") == text.count(r"\endfirsthead") - 1 == 2  # the first has two parts
     assert r"\begin{table}" not in text
 
 
@@ -152,6 +176,8 @@ def test_the_method_has_all_settings_seeds_versions_and_sources() -> None:
         "0123abcd",
     ):
         assert word in plain
+    settings = {key: value for key, value in flat(whole(networks).run.settings) if value not in (None, [])}
+    assert [key for key in settings if f"{tex(key)}=" not in plain] == ["name", "run.dir"]
     for word in (r"croze~\cite{ha2023croze}", r"pgd20~\cite{madry2018towards}", r"digits~\cite{alpaydin1998digits}"):
         assert word in plain
     assert "somebody" not in plain  # the folder of the run is not part of the method
@@ -161,6 +187,11 @@ def test_a_path_in_the_settings_is_named_without_its_folders() -> None:
     run = run_of(make.searched(), (), "tables.robustness=/home/somebody/tables/robustness")
     assert "tables.\\allowbreak{}robustness=\\allowbreak{}robustness" in latex_of(paper(Material("s", run)))
     assert "somebody" not in latex_of(paper(Material("s", run)))
+
+
+def flat(values: Json, prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in values.items():
+        yield from flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
 
 
 @pytest.mark.usefixtures("undrawn")
