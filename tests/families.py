@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from slowly import slow_but
 
 from nas.search_spaces import SPACES
 
@@ -16,6 +16,11 @@ SIBLINGS: dict[str, str] = {  # a space → the member of its family that quick 
 }
 
 
+def one_of_all() -> list[Any]:
+    """The names of all spaces as parameters of a test; all but NAS-Bench-201 are slow."""
+    return slow_but(SPACES.names(), {"nasbench201"})
+
+
 def one_per_family() -> list[Any]:
     """The names of all spaces as parameters of a test; those of `SIBLINGS` are slow."""
-    return [pytest.param(name, marks=pytest.mark.slow) if name in SIBLINGS else name for name in SPACES.names()]
+    return slow_but(SPACES.names(), set(SPACES.names()) - set(SIBLINGS))

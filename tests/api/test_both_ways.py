@@ -57,6 +57,7 @@ def test_torch_export(network: Network) -> None:
         assert torch.allclose(_logits(program.module(), x), _logits(network, x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_torch_jit_trace(network: Network) -> None:
     traced = torch.jit.trace(network, torch.rand(3, 3, 32, 32))
     for count in (1, 5):

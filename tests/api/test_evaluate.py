@@ -404,6 +404,7 @@ def test_progress(network: Nearest, images: np.ndarray, labels: np.ndarray) -> N
     assert seen[-1][:2] == (1, 1)
 
 
+@pytest.mark.slow
 def test_in_another_process(network: Nearest, images: np.ndarray, labels: np.ndarray) -> None:
     here = nas.evaluate(network, data=(images, labels), **FAST)
     there = nas.evaluate(network, data=(images, labels), workers=2, **FAST)

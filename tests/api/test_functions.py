@@ -220,6 +220,7 @@ def test_nas_resume_says_what_the_run_needs(tmp_path: Path, capfd: pytest.Captur
         nas.resume(tmp_path / "other", objective=stopping)
 
 
+@pytest.mark.slow
 def test_workers_call_a_function_of_a_module() -> None:
     alone = nas.search(objective=params, strategy="random", budget=6)
     assert nas.search(objective=params, strategy="random", budget=6, workers=2).top == alone.top

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slowly import slow_but
 
 import nas
 from nas.api.registering import REGISTRIES
@@ -69,8 +70,12 @@ def test_the_page_names_every_function_of_the_face() -> None:
             assert re.search(rf"`{name}`|nas\.{name}\b", text), name
 
 
-def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("smaller", slow_but([True, False], {True}))
+def test_the_ten_lines_of_the_readme_run(smaller: bool, tmp_path: Path) -> None:
     (block,) = blocks(ROOT / "README.md")
     assert len([line for line in block.splitlines() if line]) == 10
+    for number, fewer in (("budget=20", "budget=3"), ("epochs=3", "epochs=1"), ("n_test=64", "n_test=8")):
+        assert number in block
+        block = block.replace(number, fewer) if smaller else block
     exec(block, {})
     assert os.listdir(tmp_path) == ["report.html"]

@@ -11,6 +11,7 @@ import numpy as np
 import own_parts
 import pytest
 import torch
+from slowly import slow_but
 
 import nas
 from nas.api.registering import REGISTRIES, name_of, names_of
@@ -80,11 +81,12 @@ def test_a_network_of_ones_own_space_is_trained_by_ones_own_method_on_ones_own_d
     assert model.network(torch.zeros(1, 3, own_parts.IMAGE_SIDE, own_parts.IMAGE_SIDE)).shape == (1, 2)
 
 
-def test_an_attack_of_ones_own_and_one_with_a_number_in_its_name_attack_a_network() -> None:
+@pytest.mark.parametrize("workers", slow_but([None, 2], {None}))
+def test_an_attack_of_ones_own_and_one_with_a_number_in_its_name_attack_a_network(workers: int | None) -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * own_parts.IMAGE_SIDE**2, 2))
     reports = [
         nas.evaluate(network, data=own_parts.Stripes, attacks=[attack, "pgd2"], eps=0.5, n_test=20, workers=workers)
-        for attack, workers in ((own_parts.Brighter, None), ("brighter", None), ("brighter", 2))
+        for attack, workers in ((own_parts.Brighter, None), ("brighter", workers))
     ]
     assert list(reports[0].attacks) == ["brighter", "pgd2"]
     for report in reports:
@@ -92,6 +94,7 @@ def test_an_attack_of_ones_own_and_one_with_a_number_in_its_name_attack_a_networ
         assert report.attacks["brighter"].accuracy == reports[0].attacks["brighter"].accuracy
 
 
+@pytest.mark.slow
 def test_workers_know_parts_that_stand_in_a_module() -> None:
     archs = [own_parts.Widths(first, 3) for first in range(1, 5)]
     here = nas.score(archs, space=own_parts.TwoWidths, proxies=[own_parts.logit_spread], data=own_parts.Stripes)

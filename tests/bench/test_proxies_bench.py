@@ -86,6 +86,7 @@ def _allocate(megabytes: int) -> Any:
     return lambda: torch.ones(megabytes * 2**18)
 
 
+@pytest.mark.slow
 def test_peak_memory_is_what_the_action_adds() -> None:
     assert 180 <= peak_megabytes(_allocate, 200) <= 260
 

@@ -21,6 +21,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_it_measures_reading_memory_and_lookups(folder: Path) -> None:
     bench = BENCHES.get("tables")()
     assert isinstance(bench, TablesBench)

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import TINY, TINY_TRAIN, nas_json
+from slowly import slow_but
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 
-@pytest.mark.parametrize("command", ["run", pytest.param("search", marks=pytest.mark.slow), "train"])
+@pytest.mark.parametrize("command", slow_but(["run", "search", "train"], {"train"}))
 def test_a_dry_run_forecasts_and_writes_nothing(command: str, tmp_path: Path, few_digits: str) -> None:
     tiny = [*TINY_TRAIN, f"arch={CELL}"] if command == "train" else TINY
     value = nas_json(command, "quickstart", *tiny, few_digits, "--dry-run", cwd=tmp_path)

@@ -141,6 +141,7 @@ def test_a_resumed_array_has_the_new_rows(here: Path, capfd: pytest.CaptureFixtu
     assert [len(rows) for rows in found] == [4, 2, 0]
 
 
+@pytest.mark.slow
 def test_rows_come_while_more_architectures_are_on_their_way(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "nas", "score", "--file", "-", "--proxies", "params"]
     with subprocess.Popen(

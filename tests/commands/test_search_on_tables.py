@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slowly import slow_but
 
 from nas.cli.main import run_command
 from nas.core.data import LOADERS
@@ -34,7 +35,10 @@ def no_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "classes", "size"),
-    [("cifar10", 10, 32), ("cifar100", 100, 32), ("imagenet16-120", 120, 16), ("digits", 10, 16)],
+    slow_but(
+        [("cifar10", 10, 32), ("cifar100", 100, 32), ("imagenet16-120", 120, 16), ("digits", 10, 16)],
+        {("imagenet16-120", 120, 16)},
+    ),
 )
 def test_no_images_are_opened(
     name: str, classes: int, size: int, no_images: None, data_dir: Path, capfd: pytest.CaptureFixture[str]

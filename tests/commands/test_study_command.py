@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import TINY, killed_when, without_seconds
+from commands import TINY, killed_when, nas_json, without_seconds
 from names_and_types import STUDY, wrong
 
 from nas.cli.main import run_command
@@ -34,22 +34,42 @@ def in_process(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capfd.readouterr().out)
 
 
-def test_a_study_is_the_runs_of_its_seeds_also_when_it_is_killed(
-    tmp_path: Path, few_digits: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, few_digits: str) -> tuple[Path, dict[str, Any]]:
+    """The folder in which a study of two seeds ran, and its result."""
+    folder = tmp_path_factory.mktemp("study")
+    return folder, nas_json("run", "quickstart", *SMALL, few_digits, "seed=4", "seeds=2", "run.dir=whole", cwd=folder)
+
+
+def test_a_study_is_the_runs_of_its_seeds(
+    whole: tuple[Path, dict[str, Any]], few_digits: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    whole = in_process(["run", "quickstart", *SMALL, few_digits, "seed=4", "seeds=2", "run.dir=whole"], capfd)
-    assert whole["seeds"] == [4, 5]
-    assert wrong(StudyResult, whole, *STUDY) == []
-    alone = in_process(["run", "quickstart", *SMALL, few_digits, "seed=5", "run.dir=alone"], capfd)
-    second = json.loads((tmp_path / "whole" / "seed-5" / "result.json").read_text())
+    folder, study = whole
+    assert study["seeds"] == [4, 5]
+    assert wrong(StudyResult, study, *STUDY) == []
+    alone = nas_json("run", "quickstart", *SMALL, few_digits, "seed=5", "run.dir=alone", cwd=folder)
+    second = json.loads((folder / "whole" / "seed-5" / "result.json").read_text())
     assert without_seconds(second) == without_seconds(alone)
     for number, model in enumerate(alone["models"]):
-        assert whole["models"][number]["metrics"]["fgsm"]["values"][1] == model["attacks"]["fgsm"]
-        assert whole["models"][number]["architectures"][1] == model["architecture"]
-    assert {row["metric"] for row in whole["tests"]} == {"clean", "fgsm", "pgd2", "hrs:fgsm", "hrs:pgd2"}
-    assert whole["smallest_p_flip"] == 0.5
+        assert study["models"][number]["metrics"]["fgsm"]["values"][1] == model["attacks"]["fgsm"]
+        assert study["models"][number]["architectures"][1] == model["architecture"]
+    assert {row["metric"] for row in study["tests"]} == {"clean", "fgsm", "pgd2", "hrs:fgsm", "hrs:pgd2"}
+    assert study["smallest_p_flip"] == 0.5
+    assert (folder / "whole" / "report.html").stat().st_size > 5000
+    for arguments in (["train"], ["eval"], ["export", "net"]):
+        command, *rest = arguments
+        assert run_command([command, str(folder / "whole"), *rest]) == 2
+        assert "whole/seed-4" in capfd.readouterr().err
 
+
+@pytest.mark.slow
+def test_a_killed_study_goes_on_to_the_same_result(
+    whole: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    few_digits: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     run, data = tmp_path / "run", tmp_path / "digits.npz"
     shutil.copy(few_digits.removeprefix("data.root="), data)
     code = killed_when(
@@ -65,15 +85,11 @@ def test_a_study_is_the_runs_of_its_seeds_also_when_it_is_killed(
     monkeypatch.chdir("/")
     again = in_process(["resume", str(run), f"data.root={tmp_path / 'moved.npz'}"], capfd)
     monkeypatch.chdir(tmp_path)
-    assert without_seconds(again) == without_seconds(whole)
+    assert without_seconds(again) == without_seconds(whole[1])
     assert (run / "seed-4" / "store.sqlite").stat().st_mtime_ns == before, "a finished repetition is left alone"
-    assert (run / "report.html").stat().st_size > 5000
     text = run_command(["resume", "run"]), capfd.readouterr().out
     assert text[0] == 0
     assert "cannot give less than 0.5 with 2 seeds" in text[1]
-    for arguments in (["train", "run"], ["eval", "run"], ["export", "run", "net"]):
-        assert run_command(arguments) == 2
-        assert "run/seed-4" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

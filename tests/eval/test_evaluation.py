@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from briefly_trained import briefly_trained
+from slowly import slow_but
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -171,7 +172,7 @@ class Dying(InMemoryStore):
 SHORT = {"apgd-ce": "apgd-ce3", "apgd-dlr": "apgd-dlr3", "fab": "fab2", "square": "square20", "pgd": "pgd3"}
 
 
-@pytest.mark.parametrize("name", ATTACKS.names())
+@pytest.mark.parametrize("name", slow_but(ATTACKS.names(), {"fgsm", "apgd-ce", "square"}))
 def test_a_killed_evaluation_continues_exactly_with_every_attack(
     name: str, network: Network, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ FEW = {
     "checkpoint-pickle": 40,
     "config": 40,
 }
-USUAL = 100
+USUAL = 50
 
 
 @pytest.fixture(autouse=True)

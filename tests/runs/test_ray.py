@@ -33,6 +33,7 @@ os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLE
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 from ray.cluster_utils import Cluster  # noqa: E402
 
+pytestmark = pytest.mark.slow  # a cluster takes seconds to start and to end
 NODE: dict[str, Any] = {"num_cpus": 2, "node_ip_address": "127.0.0.1"}
 
 
@@ -81,7 +82,6 @@ def test_the_same_outcomes_and_the_function_once_per_worker(cluster: Any, tmp_pa
             outcomes(executor, [0, 13, 1])
 
 
-@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_an_idle_one_is_not_the_items_fault(cluster: Any, tmp_path: Path) -> None:
     with on(tmp_path, dies=2) as executor:
         assert outcomes(executor, [0, 1, 2, 4]) == squares([0, 1, 2, 4])
@@ -99,7 +99,6 @@ def test_what_hangs_is_ended_at_the_deadline(cluster: Any, tmp_path: Path) -> No
     assert found == {0: (0, None), 1: (None, "It took longer than executor.deadline=1 seconds.")}
 
 
-@pytest.mark.slow
 def test_a_killed_node_loses_nothing_and_repeats_nothing_that_was_done(cluster: Any, tmp_path: Path) -> None:
     node = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
@@ -163,7 +162,6 @@ SMALL = (
 )
 
 
-@pytest.mark.slow
 def test_a_killed_driver_is_resumed_to_the_result_of_one_machine(cluster: Any, tmp_path: Path, few_digits: str) -> None:
     common = ("run", "quickstart", *SMALL, few_digits)
     alone = nas_json(*common, "executor.workers=1", "run.dir=alone", cwd=tmp_path)
@@ -187,7 +185,6 @@ def evaluations(run: Path) -> list[Any]:
         return connection.execute("SELECT key, metrics, seconds FROM evaluations ORDER BY key").fetchall()
 
 
-@pytest.mark.slow
 def test_scores_are_those_of_one_core(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,7 +198,6 @@ def test_scores_are_those_of_one_core(
     assert rows[0] == rows[1]
 
 
-@pytest.mark.slow
 def test_searches_on_a_table_are_those_of_one_core(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,7 +231,6 @@ def lead(run: Run, watcher: Watcher) -> RunResult:
     return run.finish(result_factory.whole_run([entry], seeds={"run": run.settings.seed}, more=more))
 
 
-@pytest.mark.slow
 def test_the_seeds_of_a_study_are_led_at_once_and_share_the_cluster(
     cluster: Any, tmp_path: Path, few_digits: str
 ) -> None:

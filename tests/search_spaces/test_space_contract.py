@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jacobian import depends_on_the_image
+from slowly import slow_but
 from torch import nn
 
 from nas.core.errors import InputError
@@ -233,7 +234,7 @@ def test_impossible_settings_are_refused(space: SearchSpace, archs: list[Any]) -
                     space.build(archs[0], **wrong)
 
 
-@pytest.mark.parametrize("image_size", [8, 13, 32])
+@pytest.mark.parametrize("image_size", slow_but([8, 13, 32], {13}))
 def test_cost_is_exact(
     space: SearchSpace,
     archs: list[Any],

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from families import one_of_all, one_per_family
 
 from nas.core.errors import InputError
 from nas.core.seeds import derive
@@ -25,7 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # where the defaults are too slow for th
     "evolution": {"population": 15, "tournament": 5},
     "guided": {"predictor": "extra-trees", "whole": 0, "candidates": 20, "init": 10, "batch": 25},
     "nsga2": {"population": 15},
-    "warmup-move": {"warmup": 40, "pool": 10, "tournament": 4},
+    "warmup-move": {"warmup": 40, "pool": 10, "tournament": 4, "neighbours": 10},
     "warmup-move by the objective": {
         "ranked_by": "objective", "warmup": 20, "pool": 5, "tournament": 2, "neighbours": 6
     },
@@ -35,6 +36,14 @@ OPTIONS: dict[str, dict[str, Any]] = {  # where the defaults are too slow for th
 @dataclasses.dataclass
 class FewTrees(ExtraTreesOptions):
     trees: int = 10
+
+
+ANY_SPACE = pytest.mark.parametrize("space", one_of_all(), indirect=True)  # for what hardly depends on the space
+
+
+def after_ten(name: Any) -> Any:
+    """A space of `one_per_family` and ten rounds before the state is taken, as parameters of a test."""
+    return (name, 10) if isinstance(name, str) else pytest.param(*name.values, 10, marks=name.marks)
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +125,7 @@ def test_ask_gives_as_many_as_asked(kind: type[Strategy[Any]], space: SearchSpac
             strategy.tell(arch, score(arch))
 
 
+@ANY_SPACE
 def test_it_goes_on_when_everything_is_infeasible(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     strategy = made(kind, space, 0)
     proposed = set()
@@ -133,7 +143,11 @@ def test_the_same_seed_proposes_the_same(kind: type[Strategy[Any]], space: Searc
     assert rounds(made(kind, space, 4)) != first
 
 
-@pytest.mark.parametrize("after", [0, 1, 10])
+@pytest.mark.parametrize(
+    ("space", "after"),
+    [("nasbench201", 0), ("nasbench201", 1), *(after_ten(one) for one in one_per_family())],
+    indirect=["space"],
+)
 def test_a_restored_strategy_continues_with_the_same_proposals(
     kind: type[Strategy[Any]], space: SearchSpace, after: int
 ) -> None:
@@ -148,6 +162,7 @@ def test_a_restored_strategy_continues_with_the_same_proposals(
     assert rounds(again) == expected
 
 
+@ANY_SPACE
 def test_a_state_taken_does_not_change_later(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     strategy = made(kind, space, 5)
     rounds(strategy, 3)
@@ -161,6 +176,7 @@ def test_a_state_taken_does_not_change_later(kind: type[Strategy[Any]], space: S
     assert json.dumps(state) == before
 
 
+@ANY_SPACE
 def test_a_state_between_the_tells_of_a_step_continues_too(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     whole = made(kind, space, 5)
     rounds(whole, 10)
@@ -175,6 +191,7 @@ def test_a_state_between_the_tells_of_a_step_continues_too(kind: type[Strategy[A
     assert rounds(whole, 5) == rounds(again, 5)
 
 
+@ANY_SPACE
 def test_its_arguments_stay_as_they_are(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     options = small(kind)
     before = dataclasses.asdict(options)
@@ -189,6 +206,7 @@ def test_its_arguments_stay_as_they_are(kind: type[Strategy[Any]], space: Search
     assert (Goal("score"),) == GOALS
 
 
+@ANY_SPACE
 def test_all_randomness_is_its_own(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     import random
 
@@ -202,6 +220,7 @@ def test_all_randomness_is_its_own(kind: type[Strategy[Any]], space: SearchSpace
     assert torch.equal(before[2], after[2])
 
 
+@ANY_SPACE
 def test_it_takes_several_goals_or_says_that_it_does_not(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     goals = (Goal("score"), Goal("other", higher_is_better=False))
     if not kind.several:
@@ -212,6 +231,7 @@ def test_it_takes_several_goals_or_says_that_it_does_not(kind: type[Strategy[Any
     assert len(set(rounds(strategy))) > ROUNDS
 
 
+@ANY_SPACE
 def test_it_says_which_hint_is_missing(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     for use, words in (("features", "Expected features"), ("cheap", r"search\.cheap")):
         needed = kind.needs(small(kind))
@@ -221,6 +241,7 @@ def test_it_says_which_hint_is_missing(kind: type[Strategy[Any]], space: SearchS
                 kind(space, GOALS, 0, small(kind), Hints(**others))
 
 
+@ANY_SPACE
 def test_duplicates_and_late_answers_do_no_harm(kind: type[Strategy[Any]], space: SearchSpace) -> None:
     """Two steps of any size asked before any answer, and some architectures told again."""
     strategy = made(kind, space, 0)

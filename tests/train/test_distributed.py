@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from slowly import slow_but
 from torch import distributed, multiprocessing, nn
 
 from nas.core.data import Dataset, Split
@@ -42,8 +43,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "unused": ("unused", {"epochs": 1}),
     "auxiliary": ("darts", {"epochs": 1}),
 }
-QUICK = ("standard", "pgd", "odd")
-NAMES = {name: name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES}
 UNUSED = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|nor_conv_1x1~0|none~1|none~2|"  # its output sees one edge only
 COMMON: dict[str, Any] = {"epochs": 2, "lr": 0.02, "momentum": 0.0, "nesterov": False, "eps": 0.05, "step_size": 0.02}
 
@@ -193,7 +192,7 @@ def history(folder: Path, name: str, rank: int = 0) -> list[dict[str, float]]:
     return json.loads((folder / f"{name}-{rank}.json").read_text())
 
 
-@pytest.mark.parametrize("name", NAMES.values())
+@pytest.mark.parametrize("name", slow_but(CASES, {"standard"}))
 def test_the_loss_curve_is_that_of_one_process(
     tmp_path: Path, plain_dataset: Dataset, describe: Describe, recipe: Recipe, ran: Callable[..., Ran], name: str
 ) -> None:
@@ -210,7 +209,10 @@ def test_the_loss_curve_is_that_of_one_process(
         torch.testing.assert_close(first[key], second[key], rtol=1e-2, atol=1e-3, msg=lambda t, k=key: f"{k}: {t}")
 
 
-@pytest.mark.parametrize("name", [NAMES[name] for name in CASES if name != "trades"])  # its signs are those of rounding
+@pytest.mark.parametrize(
+    "name",
+    slow_but((name for name in CASES if name != "trades"), {"standard"}),  # its signs are those of rounding
+)
 def test_in_float64_no_step_differs(
     tmp_path: Path, plain_dataset: Dataset, describe: Describe, recipe: Recipe, ran: Callable[..., Ran], name: str
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from slowly import slow_but
 from torch import Tensor
 
 from nas.core.data import Dataset
@@ -68,7 +69,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", slow_but(CASES, {"trades-ema-awp", "streamed", "darts"}))
 def test_it_ends_as_if_it_had_never_stopped(
     tmp_path: Path,
     dataset: Dataset,

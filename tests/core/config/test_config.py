@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from slowly import slow_but
 
 from nas.core import config
 from nas.core.config import compose, plain
@@ -102,7 +103,7 @@ def test_settings_read_twice_share_nothing() -> None:
     assert plain(load("quickstart", [])) == before
 
 
-@pytest.mark.parametrize("name", config.shipped())
+@pytest.mark.parametrize("name", slow_but(config.shipped(), {"quickstart", "cifar10-rnas-max"}))
 def test_settings_are_those_of_omegaconf_read_as_a_whole(name: str) -> None:
     settings = from_values(config.compose(name), ["train.lr=3e-2", "run.trainings=pgd", "proxies.croze.beta=0.5"])
     values, kind = plain(settings), type(settings)

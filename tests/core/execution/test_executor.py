@@ -273,6 +273,7 @@ with Executor(sleep, workers=2, threads=1) as executor:
 """
 
 
+@pytest.mark.slow
 def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     script, pids = tmp_path / "parent.py", tmp_path / "pids"
     script.write_text(PARENT)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from slowly import slow_but
 
 from nas.core.errors import InputError
 from nas.core.execution import local_pool
@@ -31,9 +32,7 @@ with Executor(abs, workers=2, threads=1) as executor:
 """
 
 
-@pytest.mark.parametrize(
-    "way", ["file", *(pytest.param(way, marks=pytest.mark.slow) for way in ("spawn", "module", "input"))]
-)
+@pytest.mark.parametrize("way", slow_but(["file", "spawn", "module", "input"], ()))
 def test_a_program_without_a_main_guard_is_executed_once(way: str, tmp_path: Path) -> None:
     (tmp_path / "unguarded.py").write_text(SCRIPT)
     words = {"module": ["-m", "unguarded"], "input": ["-"]}.get(way, ["unguarded.py", way])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from families import one_per_family
+from families import one_of_all, one_per_family
 from literal import Batch, Copy, Tiny, probe_for, replace, scored, small
 from torch import Tensor, nn
 
@@ -29,6 +29,9 @@ COST = [name for name, proxy in PROXIES.components.items() if proxy.needs == "co
 @pytest.fixture(params=one_per_family())
 def space(request: pytest.FixtureRequest) -> SearchSpace:
     return SPACES.get(request.param)()
+
+
+ANY_SPACE = pytest.mark.parametrize("space", one_of_all(), indirect=True)  # for what hardly depends on the space
 
 
 def value(proxy: Proxy, space: SearchSpace, arch: Any, tiny: Tiny, batch: Batch) -> float | str:
@@ -155,6 +158,7 @@ def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, t
     assert len(set(values)) == 2
 
 
+@ANY_SPACE
 @pytest.mark.parametrize("name", NETWORK)
 def test_a_probe_gives_the_same_value_twice(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     proxy = PROXIES.get(name)
@@ -164,6 +168,7 @@ def test_a_probe_gives_the_same_value_twice(name: str, space: SearchSpace, tiny:
     assert scored(proxy, probe) == first
 
 
+@ANY_SPACE
 @pytest.mark.parametrize("name", NETWORK)
 def test_modes_and_statistics_of_before_do_not_matter(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     proxy = PROXIES.get(name)
@@ -171,6 +176,7 @@ def test_modes_and_statistics_of_before_do_not_matter(name: str, space: SearchSp
     assert scored(proxy, probe_for(proxy, unusual(tiny(space, small(space))), batch)) == expected
 
 
+@ANY_SPACE
 @pytest.mark.parametrize("name", NETWORK)
 def test_it_leaves_no_trace(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     proxy = PROXIES.get(name)
@@ -208,6 +214,7 @@ def failing(network: Network, place: str, number: int) -> Iterator[list[int]]:
         yield left
 
 
+@ANY_SPACE
 @pytest.mark.parametrize("name", NETWORK)
 @pytest.mark.parametrize("place", ["first layer", "last layer", "backward"])
 def test_it_leaves_no_trace_when_it_fails_anywhere(
@@ -231,6 +238,7 @@ def test_it_leaves_no_trace_when_it_fails_anywhere(
     assert failures >= (passes >= 1 if place == "backward" else passes > 0)
 
 
+@ANY_SPACE
 @pytest.mark.parametrize("name", NETWORK)
 def test_a_probe_goes_on_after_a_failure(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     """What failed half-way is made anew, and the value is that of a probe that never failed."""
@@ -242,6 +250,7 @@ def test_a_probe_goes_on_after_a_failure(name: str, space: SearchSpace, tiny: Ti
     assert scored(proxy, probe) == value(proxy, space, small(space), tiny, batch)
 
 
+@ANY_SPACE
 @pytest.mark.parametrize("name", NETWORK)
 def test_it_works_where_gradients_are_off(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     proxy = PROXIES.get(name)
@@ -251,6 +260,7 @@ def test_it_works_where_gradients_are_off(name: str, space: SearchSpace, tiny: T
         assert not torch.is_grad_enabled()
 
 
+@ANY_SPACE
 @pytest.mark.parametrize("name", NETWORK)
 def test_the_layout_in_memory_does_not_matter(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     """But for rounding, which a ratio by small deviations (zico) and ten steps of training (eproxy) blow up."""
@@ -262,6 +272,7 @@ def test_the_layout_in_memory_does_not_matter(name: str, space: SearchSpace, tin
     assert scored(proxy, probe_for(proxy, network, (images, batch[1]))) == pytest.approx(expected, rel=tolerance)
 
 
+@ANY_SPACE
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("name", NETWORK)
 def test_a_gpu_gives_the_value_and_keeps_the_network(name: str, space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
@@ -317,6 +328,7 @@ def test_the_passes_are_those_of_plain_autograd(space: SearchSpace, tiny: Tiny, 
     torch.testing.assert_close(probe.images, network.normalize(batch[0]))
 
 
+@ANY_SPACE
 def test_normalisation_can_be_off(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     """A pass with it off is one of the network without it."""
     network = tiny(space, small(space)).double()
@@ -327,6 +339,7 @@ def test_normalisation_can_be_off(space: SearchSpace, tiny: Tiny, batch: Batch) 
         torch.testing.assert_close(got, torch.from_numpy(expected))
 
 
+@ANY_SPACE
 def test_some_normalisations_can_be_off(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     """A pass that keeps the normalisations chosen is one of the network without the others."""
     network = tiny(space, small(space)).double()
