@@ -1,0 +1,19 @@
+"""Parameters of a test, of which the quick suite takes a few."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pytest
+
+
+def several(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def slow_but(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
+    """All `values` as parameters; those that are not in `quick` are slow."""
+    parameters = list(values)
+    assert set(quick) <= set(parameters)
+    return [one if one in quick else pytest.param(*several(one), marks=pytest.mark.slow) for one in parameters]
