@@ -257,6 +257,7 @@ def import_everything(say: Say, folder: Path, installed: Path) -> None:
     say(nas.train.__file__)
 
 
+@pytest.mark.slow
 def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
     """An ordinary install, used beside a user's own train.py and eval.py, and inside the checkout."""
     source = tmp_path / "source"

@@ -58,7 +58,8 @@ class RayPool(WorkerPool):
         cores, because they only wait for others; then `capacity` does not limit their number. Raises `InputError` if
         there is no such cluster, no room for one worker, or something in the work that workers cannot import.
         """
-        self._work = dumps(work)
+        dumps(work)  # to find now what cannot be imported; the work may still change before the first worker starts
+        self._work = work
         self._ray, self._started = connect(address, None if workers is None else workers * threads)
         self.capacity = workers or self._current_capacity(threads, gpus)
         self.max_failed_starts += self.capacity  # all workers of a machine may die together
@@ -90,7 +91,7 @@ class RayPool(WorkerPool):
 
     def start(self) -> int:
         if self._sent is None:
-            self._sent = self._ray.put((importable_additions(), self._work))
+            self._sent = self._ray.put((importable_additions(), dumps(self._work)))
         self._count += 1
         actor = self._actor_class.remote(self._sent, self._threads, os.getcwd())
         self._actors[self._count] = actor

@@ -42,7 +42,7 @@ def test_json_and_files(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     inputs = ["--robustness", str(folder / "data"), "--dataset", "tiny", "--queries", "25", "--seeds", "12"]
-    more = ["--objective", "fgsm@1,clean", "--strategy", "random,local", "--workers", "2", "--ask", "2"]
+    more = ["--objective", "fgsm@1,clean", "--strategy", "random,local", "--workers", "1", "--ask", "2"]
     assert run_command(["tables", "search", *inputs, *more, "--csv", "new/t.csv", "--plot", "r.png", "--json"]) == 0
     printed = capfd.readouterr()
     result = json.loads(printed.out)
