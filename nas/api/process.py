@@ -61,7 +61,7 @@ def _unchanged() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         try:
-            torch.manual_seed(NEW_PROCESS_SEED)
+            _seed_torch()
             random.seed(NEW_PROCESS_SEED)
             np.random.seed(NEW_PROCESS_SEED % 2**32)
             torch.set_grad_enabled(True)
@@ -82,6 +82,16 @@ def _unchanged() -> Iterator[None]:
                 torch.use_deterministic_algorithms(deterministic, warn_only=warns_only)
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
             torch.set_num_threads(threads)
+
+
+def _seed_torch() -> None:
+    """Seed torch's generators. Without an accelerator that is the CPU's alone: for each accelerator that is not in use,
+    `torch.manual_seed` formats and keeps a traceback, which takes most of the time of a short call.
+    """
+    if torch.accelerator.is_available():
+        torch.manual_seed(NEW_PROCESS_SEED)
+    else:
+        torch.default_generator.manual_seed(NEW_PROCESS_SEED)
 
 
 def _deterministic() -> tuple[bool, bool]:

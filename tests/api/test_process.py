@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.api.process import callers_code, unchanged_process
+from nas.api.process import NEW_PROCESS_SEED, callers_code, unchanged_process
 from nas.core.execution.worker_pool import make_repeatable
 
 
@@ -105,3 +105,17 @@ def test_calls_of_several_threads_wait_for_each_other_but_not_for_code_of_the_ca
             thread.join()
     with unchanged_process(), unchanged_process():  # the same thread
         pass
+
+
+@pytest.mark.parametrize("accelerator", [False, True])
+def test_only_where_an_accelerator_is_all_its_generators_are_seeded(
+    accelerator: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere torch would keep each seed with a traceback, which took most of the time of `ask` and `tell`."""
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: accelerator)
+    monkeypatch.setattr(torch, "manual_seed", seeded.append)
+    torch.default_generator.manual_seed(1)
+    with unchanged_process():
+        assert accelerator or torch.initial_seed() == NEW_PROCESS_SEED
+    assert seeded == [NEW_PROCESS_SEED] * accelerator
