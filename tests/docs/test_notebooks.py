@@ -6,9 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from forked import Fork, Say
 
@@ -19,6 +21,7 @@ from generator import notebook_outputs, notebooks  # noqa: E402
 
 FILES = {file.stem: file for file in sorted(notebooks.NOTEBOOKS.glob("*.py"))}
 SWITCH = "QUICK = False"
+NO_TABLE = "ROBUSTNESS = None  #"
 Names = dict[str, Any]
 
 
@@ -30,15 +33,41 @@ def first_search(names: Names) -> None:
     assert Path("found.pt").is_file()
 
 
+def own_parts(names: Names) -> None:
+    assert names["found"].best.arch in map(str, names["space"])
+    assert names["found"].best.metrics.keys() == {"logit_shift"}
+    correct = names["report"].correct
+    assert names["report"].arch == names["found"].best.arch
+    assert set(names["report"].attacks) == {"corners10", "corners100", "pgd20"}
+    assert correct["clean"].sum() >= correct["corners10"].sum() >= correct["corners100"].sum()
+    assert Path("own_parts.html").is_file()
+
+
+def strategies_on_a_table(names: Names) -> None:
+    strategies, shape = list(names["STRATEGIES"]), (names["SEEDS"], names["QUERIES"])
+    assert len(strategies) == len(names["queries"]) == 4
+    for runs in names["regret"].values():
+        assert runs.shape == shape
+        assert runs.min() >= 0
+        assert (np.diff(runs) <= 0).all()
+    assert len({tuple(runs[:, 0]) for runs in names["regret"].values()}) == 1  # runs with the same seed are pairs
+    assert list(names["corrected"]) == list(combinations(strategies, 2))
+    assert all(0 < p <= 1 for p in names["corrected"].values())
+    assert list(names["study"].strategies) == strategies
+    assert list(Path().glob("figure-*.png"))
+
+
 PROMISED: dict[str, Callable[[Names], None]] = {
     "first_search": first_search,
+    "own_parts": own_parts,
+    "strategies_on_a_table": strategies_on_a_table,
 }
 
 
-def run(say: Say, name: str, quick: bool, folder: Path) -> None:
+def run(say: Say, name: str, quick: bool, folder: Path, file: Path | None = None) -> None:
     os.chdir(folder)
     os.environ["MPLBACKEND"] = "agg"
-    text = FILES[name].read_text(encoding="utf-8")
+    text = (file or FILES[name]).read_text(encoding="utf-8")
     assert text.count(f"\n{SWITCH}  #") == 1
     names: Names = {"__name__": "__main__"}
     started = time.process_time()
@@ -50,6 +79,18 @@ def run(say: Say, name: str, quick: bool, folder: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_notebook_gives_what_it_promises(name: str, tmp_path: Path) -> None:
     with Fork(run, name, True, tmp_path) as fork:
+        assert fork.wait() == 0
+
+
+@pytest.mark.slow
+def test_the_notebook_on_strategies_takes_a_published_table(data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "published.py"
+    text = FILES["strategies_on_a_table"].read_text(encoding="utf-8")
+    assert text.count(NO_TABLE) == 1
+    file.write_text(
+        text.replace(NO_TABLE, f"ROBUSTNESS = {str(data_dir / 'robustness-dataset')!r}  #"), encoding="utf-8"
+    )
+    with Fork(run, "strategies_on_a_table", True, tmp_path, file) as fork:
         assert fork.wait() == 0
 
 
