@@ -1,0 +1,87 @@
+"""Further tables: Eproxy's ablation, CRoZe on DARTS cells beside size, and predictors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.core.statistics.intervals import percentile_interval
+from nas.core.statistics.ranks import bootstrap_spearman, spearman
+from nas.search_spaces.darts.genotype import Genotype
+from nas.studies.correlate import correlate
+from nas.studies.papers.markdown import interval, number, spread, table
+from nas.studies.papers.networks import Networks, key_of
+from nas.studies.papers.published import ABLATION
+from nas.studies.papers.ranking import restricted
+from nas.studies.papers.scoring import Scores, column
+from nas.studies.predict import MODELS, Protocol, predict
+from nas.studies.prediction_data import prediction_data
+from nas.tables import ArrayTable
+
+MIN_GROUP = 10  # networks of a group below which it is left out
+SPLITS = "10"  # random splits of the predictions, 80 % to learn from
+
+
+def ablation(scores: Scores, networks: Networks) -> str:
+    """Rho of Eproxy with and without its barrier, beside Table 1 of the paper."""
+    archs = [arch for arch in networks.judged if (key_of(arch),) in scores.ablation.rows]
+    (task,) = scores.plan.tasks
+    truth = networks.accuracies(task, archs)
+    lines = []
+    for (barrier, lr, steps), paper in ABLATION.items():
+        at = scores.ablation.values.index(column(barrier, lr, steps))
+        losses = [scores.ablation.rows[(key_of(arch),)][at] for arch in archs]
+        found = [(loss, value) for loss, value in zip(losses, truth) if loss is not None]
+        if len(found) < MIN_GROUP:
+            continue
+        x, y = -np.array([loss for loss, _ in found]), np.array([value for _, value in found])
+        low, high = percentile_interval(bootstrap_spearman(x[None], y[None])[:, 0, 0])
+        rho = interval(spearman(x, y), float(low), float(high))
+        lines.append(["with" if barrier else "without", f"{lr:g}", str(steps), rho, str(len(found)), number(paper)])
+    head = ["barrier", "learning rate", "iterations", "ρ", "networks", "paper (table 1)"]
+    return "### Eproxy's barrier on NASBench-101\n\n" + table(head, lines)
+
+
+def doubled_inputs(networks: Networks, whole: ArrayTable) -> str:
+    """CRoZe beside size on DARTS cells, apart for those in which two edges of a node come from one input."""
+    (task,) = networks.plan.tasks
+    doubled = np.array([feeds_twice(networks.space.parse(arch)) for arch in whole.architectures])
+    usable = np.isfinite(whole.column("croze"))
+    lines = []
+    for title, rows in (("all", usable), ("with doubled inputs", usable & doubled), ("without", usable & ~doubled)):
+        if rows.sum() < MIN_GROUP:
+            continue
+        columns = {name: whole.column(name) for name in ("params", "croze")}
+        found = correlate([restricted(whole, columns, rows)], networks.collection, [networks.column(task)]).proxies
+        croze, params = (next(iter(found[name].values())) for name in ("croze", "params"))
+        lines.append(
+            [
+                title,
+                str(int(rows.sum())),
+                interval(params.spearman, params.low, params.high),
+                interval(croze.spearman, croze.low, croze.high),
+                interval(croze.partial_given_params, croze.partial_low, croze.partial_high),
+            ]
+        )
+    return table(["cells", "networks", "ρ of params", "ρ of croze", "ρ of croze given params"], lines)
+
+
+def feeds_twice(genotype: Genotype) -> bool:
+    """Whether both edges of a node, in either cell, come from the same input."""
+    return any(
+        cell[at][1] == cell[at + 1][1] for cell in (genotype.normal, genotype.reduce) for at in range(0, len(cell), 2)
+    )
+
+
+def predictions(networks: Networks, whole: ArrayTable) -> str:
+    """R² and Kendall's tau of a predictor on graph features, and of a random forest on the proxies."""
+    targets = {task: (networks.column(task),) for task in networks.plan.tasks}
+    columns = [column for one in targets.values() for column in one]
+    proxies = [name for name in whole.names() if name not in networks.plan.shorter]
+    lines: dict[str, list[list[str]]] = {task: [] for task in targets}
+    for title, features in (("graph", "graph"), ("proxies, params, flops", "proxies")):
+        data = prediction_data(networks.collection, columns, features, [whole], proxies if features != "graph" else ())
+        found = predict(data, targets, Protocol(MODELS[features], SPLITS))
+        for task, of_task in lines.items():
+            r2, tau = (spread(*found.fit.spread(key, task)) for key in ("r2", "kendall"))
+            of_task.append([task, title, str(found.n), r2, tau])
+    return table(["task", "features", "networks", "R²", "τ"], [line for of_task in lines.values() for line in of_task])
