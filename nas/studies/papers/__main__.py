@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from nas.studies.papers.networks import Networks
+from nas.studies.papers.page import page
 from nas.studies.papers.picking import pick
 from nas.studies.papers.plan import OWN, PLANS, SMALL
 from nas.studies.papers.scoring import ABLATION_PLAN, Scores, score_ablation, score_picked, score_pool, score_proxies
@@ -30,8 +31,6 @@ def main() -> None:
     given = parser.parse_args()
     plans = [plan for plan in PLANS if given.only is None or plan.name in given.only]
     if given.compute is None:
-        from nas.studies.papers.page import page  # draws on SciPy, which computing does not need
-
         print(page(plans, given.size, given.rows, given.data))
         return
     torch.set_num_threads(1)
