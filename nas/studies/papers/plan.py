@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nas.core.io.records import Json
+
 SEED = 0
 BATCH = 16  # CIFAR-10 images, as in the release of Eproxy
 LABELS = 20  # networks with known accuracies from which a setting of Eproxy is picked
@@ -45,13 +47,13 @@ class SpacePlan:
         """The settings of the scored networks."""
         return self.small if size == SMALL else self.own
 
-    def scored(self, size: str, arch: Any) -> dict[str, Any]:
+    def scored(self, size: str, arch: Any) -> Json:
         """The settings of the scored network of an architecture."""
         settings = dict(self.scoring(size))
         share = settings.pop(WIDTH_SHARE, None)
         return settings if share is None else {**settings, "channels": round(arch.width * share)}
 
-    def eproxy(self, size: str) -> dict[str, Any]:
+    def eproxy(self, size: str) -> Json:
         """The options of Eproxy that differ from its defaults."""
         c_mid, c_out = (min(pair) for pair in zip(self.heads, SMALL_HEADS)) if size == SMALL else self.heads
         return {"c_mid": [c_mid], "c_out": c_out, "lr": self.lr}
@@ -65,7 +67,7 @@ _TRANSNAS = ("class_scene", "class_object", "segmentsemantic", "autoencoder")
 _MR = ("cls-50-1000", "cls-50-100", "cls-10-1000", "seg", "video")
 
 
-def _nds(name: str, space: str, title: str, file: str, small: dict[str, Any]) -> SpacePlan:
+def _nds(name: str, space: str, title: str, file: str, small: Json) -> SpacePlan:
     return SpacePlan(name, space, "NDS, ImageNet", title, {"imagenet": (file, "accuracy")}, small, {}, (512, 32))
 
 

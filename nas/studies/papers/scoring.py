@@ -90,7 +90,7 @@ class Workers:
     networks: Networks
     images: Path
     eproxy: Mapping[str, Any] = field(default_factory=dict)
-    _made: dict[str, Any] = field(default_factory=dict)
+    _made: Json = field(default_factory=dict)
 
     def proxies(self, arch: str, names: list[str]) -> dict[str, float]:
         """The proxies that have a value."""
@@ -115,7 +115,7 @@ class Workers:
 
 def settings_of(plan: SpacePlan, scoring: Mapping[str, Any], images: Path, eproxy: Mapping[str, Any]) -> Settings:
     """Settings under which networks are scored, on one thread."""
-    proxies: dict[str, dict[str, Any]] = {name: {"batch_size": BATCH} for name in PROXIES}
+    proxies: dict[str, Json] = {name: {"batch_size": BATCH} for name in PROXIES}
     proxies["eproxy"] |= eproxy
     values = {
         "space": plan.space,
