@@ -15,7 +15,7 @@ from families import one_per_family
 
 from nas.search_spaces import SPACES, SearchSpace
 
-# Without AVX-512, torch 2.14 and 2.15 crash in oneDNN on networks as tiny as those here (docs/trust/reliability.md).
+# Without AVX-512, torch 2.14 and 2.15 crash in oneDNN on some tiny networks of the tests (docs/trust/reliability.md).
 # The variable is read at the first convolution, also by the processes that a test starts.
 if torch.backends.cpu.get_cpu_capability() == "AVX2":
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")

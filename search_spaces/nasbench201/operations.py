@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.search_spaces.base import Cost, conv_bn_cost
+from nas.search_spaces.convolution import convolution
 
 
 def relu_conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
     """ReLU, convolution without bias, batch normalisation; (B, c_in, H, W) → (B, c_out, ⌈H/stride⌉, ⌈W/stride⌉)."""
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False),
+        convolution(c_in, c_out, kernel, stride),
         nn.BatchNorm2d(c_out),
     )
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from nas.search_spaces.convolution import convolution
 from nas.search_spaces.residual.architecture import Stage
 
 
 def conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     """Convolution without bias and batch normalisation; (B, c_in, H, W) → (B, c_out, ⌈H/stride⌉, ⌈W/stride⌉)."""
-    return [
-        nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(c_out),
-    ]
+    return [convolution(c_in, c_out, kernel, stride, groups), nn.BatchNorm2d(c_out)]
 
 
 class Block(nn.Module):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from nas.search_spaces.base import Cost, conv_bn_cost
+from nas.search_spaces.convolution import convolution
 from nas.search_spaces.nasbench201.operations import relu_conv_bn
 from nas.search_spaces.transnas.layers import Block, blocks, stem_cost, total
 
@@ -30,7 +31,7 @@ class ResidualBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if shape.changes:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(shape.c_in, shape.c_out, 1, shape.stride, bias=False),
+                convolution(shape.c_in, shape.c_out, 1, shape.stride),
                 nn.BatchNorm2d(shape.c_out, eps=SHORTCUT_EPS, momentum=SHORTCUT_MOMENTUM),
             )
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nas.search_spaces.convolution import convolution
 from nas.search_spaces.nasbench201.cell import Cell
 from nas.search_spaces.nasbench201.network import FourNodes
 from nas.search_spaces.nasbench201.operations import operation, relu_conv_bn
@@ -21,8 +22,8 @@ class Shortcut(nn.Module):
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, stride, bias=False)
-        self.conv_2 = nn.Conv2d(c_in, c_out - c_out // 2, 1, stride, bias=False)
+        self.conv_1 = convolution(c_in, c_out // 2, 1, stride)
+        self.conv_2 = convolution(c_in, c_out - c_out // 2, 1, stride)
         self.bn = nn.BatchNorm2d(c_out)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.search_spaces.base import Cost, conv_bn_cost
+from nas.search_spaces.convolution import convolution
 
 
 class FactorizedReduce(nn.Module):
@@ -20,8 +21,8 @@ class FactorizedReduce(nn.Module):
     def __init__(self, c_in: int, c_out: int, affine: bool = True) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
-        self.conv_2 = nn.Conv2d(c_in, c_out - c_out // 2, 1, stride=2, bias=False)
+        self.conv_1 = convolution(c_in, c_out // 2, 1, stride=2)
+        self.conv_2 = convolution(c_in, c_out - c_out // 2, 1, stride=2)
         self.bn = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,7 +38,7 @@ def relu_conv_bn(c_in: int, c_out: int, affine: bool = True, kernel: int = 1, st
     """ReLU, convolution, BN; (B, c_in, H, W) → (B, c_out, ⌈H/stride⌉, ⌈W/stride⌉)."""
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False),
+        convolution(c_in, c_out, kernel, stride),
         nn.BatchNorm2d(c_out, affine=affine),
     )
 
