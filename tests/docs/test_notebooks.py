@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from forked import Fork, Say
+from scipy.stats import spearmanr
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -57,10 +59,39 @@ def strategies_on_a_table(names: Names) -> None:
     assert list(Path().glob("figure-*.png"))
 
 
+def review_your_network(names: Names) -> None:
+    rounded, adaptive = names["rounded"], names["adaptive"]
+    assert set(names["reports"]) == {"standard", "adversarial"}
+    assert "zero-gradients" in {check.name for check in rounded.checks if check.ok == "warn"}
+    assert "zero-gradients" not in {check.name for check in adaptive.checks if check.ok == "warn"}
+    assert (rounded.correct["clean"] == adaptive.correct["clean"]).all()
+    assert adaptive.attacks["pgd20"].accuracy < rounded.attacks["pgd20"].accuracy
+    assert {row.metric for row in names["compared"].differences} >= {"clean", "pgd20", "apgd-dlr", "worst_case"}
+    assert Path("adversarial.html").is_file()
+    assert Path("comparison.html").is_file()
+
+
+def worth_of_a_proxy(names: Names) -> None:
+    cells = [str(cell) for cell in names["cells"]]
+    for file in ("trained.csv", "scores.csv"):
+        with open(file, newline="", encoding="utf-8") as lines:
+            assert [row["arch"] for row in csv.DictReader(lines)] == cells
+    for column in ("clean", "fgsm"):
+        first = [names["rows"][number][column] for number in names["valued"]]
+        for name in names["proxies"]:
+            value, low, high = names["results"][column][name]
+            assert -1 <= low <= high <= 1
+            assert value == pytest.approx(spearmanr(names["ranked"][name], first).statistic)
+        low, high = names["results"][column]["chance"][1:]
+        assert low < 0 < high
+
+
 PROMISED: dict[str, Callable[[Names], None]] = {
     "first_search": first_search,
     "own_parts": own_parts,
     "strategies_on_a_table": strategies_on_a_table,
+    "review_your_network": review_your_network,
+    "worth_of_a_proxy": worth_of_a_proxy,
 }
 
 

@@ -1,0 +1,189 @@
+# %% [markdown]
+# # What a proxy is worth
+#
+# This notebook is for everyone who wants to search with a zero-cost proxy and first asks whether its ranking agrees
+# with that of training. At the end you have a CSV file of cells that you have trained yourself, the rank correlations
+# of four proxies and of the number of weights with their accuracies, each with its interval and in a picture, and an
+# idea of what so few cells can show and what they cannot.
+#
+# It takes about a minute on two cores. The data are scikit-learn's handwritten digits, which need no download.
+
+# %%
+QUICK = False  # True: a few seconds and smaller numbers everywhere, to see whether the notebook runs
+
+# %% [markdown]
+# ## Train some cells
+#
+# The cells are a random sample of NAS-Bench-201, without those in which no path leads from the image to the output.
+# Cells that a search has picked would resemble each other, and a ranking of similar cells says little about the space.
+# Each cell is trained for three epochs, twice, with two seeds. That is far from a finished training, but the steps are
+# those of a real study.
+
+# %%
+import csv
+
+import nas
+
+space = nas.space("nasbench201")
+sample = space.draw(40, seed=3, unique=True)
+cells = [cell for cell in sample if space.connected(cell)][: 4 if QUICK else 15]
+size = {"model.channels": 4, "model.cells_per_stage": 1, "data.size": 8}
+training = {
+    "train.batch_size": 64,
+    "train.flip": False,  # a mirrored digit is no digit
+    "train.crop": 1,
+}
+
+
+def label(cell, seed):
+    """Clean and robust accuracy of a cell after a short training."""
+    model = nas.train_model(cell, epochs=1 if QUICK else 3, settings=size | training, seed=seed)
+    report = nas.evaluate(model, attacks=["fgsm"], eps="8/255")
+    return {"clean": report.clean, "fgsm": report.attacks["fgsm"].accuracy}
+
+
+rows = []
+for cell in cells:
+    first, second = label(cell, seed=0), label(cell, seed=1)
+    rows.append({"arch": str(cell), **first, "clean again": second["clean"], "fgsm again": second["fgsm"]})
+
+with open("trained.csv", "w", newline="") as file:
+    writer = csv.DictWriter(file, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+
+# %% [markdown]
+# `fgsm` is the accuracy under an attack with radius 8/255. Two trainings of the same cell differ:
+
+# %%
+for row in rows[:5]:
+    print(f"{row['arch']}  fgsm {row['fgsm']:.3f} and again {row['fgsm again']:.3f}")
+
+# %% [markdown]
+# ## Score the same cells
+#
+# CRoZe compares the features and gradients of clean and perturbed images. SynFlow looks at the weights, NWOT at the
+# ReLUs that an image switches on, and `jacov` at how alike the gradients of different images are. Higher is better for
+# all of them. The number of weights stands beside them: a proxy that ranks no better is not worth its computation.
+
+# %%
+proxies = ["croze", "synflow", "nwot", "jacov", "params"]
+scored = {"scoring.channels": 4, "scoring.cells_per_stage": 1}  # the size that is trained
+scores = nas.score(cells, proxies=proxies, settings=size | scored, run="scores.csv")
+scores
+
+# %% [markdown]
+# ## Rank correlations with intervals
+#
+# Spearman's ρ is 1 if a proxy orders the cells as their accuracies do, 0 if it knows nothing about them, and -1 if it
+# orders them the other way round. For its 95 % interval, cells are drawn with replacement, a thousand times.
+#
+# Two more rows help to read the table. The second training of the same cells shows how much can be expected: if two
+# trainings disagree, no proxy can agree with both. Chance is where 95 % of all random rankings lie.
+
+# %%
+import numpy as np
+
+from nas.core.statistics.intervals import percentile_interval
+from nas.core.statistics.ranks import bootstrap_spearman, spearman_difference, spearman_matrix
+
+
+def worth(rankings, accuracy):
+    """ρ of each ranking with the accuracies, and the ends of its 95 % interval, by name; also those of chance."""
+    rho = spearman_matrix(list(rankings.values()), [accuracy])[:, 0]
+    low, high = percentile_interval(bootstrap_spearman(list(rankings.values()), [accuracy])[:, :, 0])
+    rng = np.random.default_rng(0)
+    random_rankings = [rng.permutation(len(accuracy)) for _ in range(1000)]
+    chance = percentile_interval(spearman_matrix(random_rankings, [accuracy])[:, 0])
+    return {**dict(zip(rankings, zip(rho, low, high))), "chance": (0.0, *chance)}
+
+
+def show(title, table):
+    print(title)
+    for name, (value, low, high) in table.items():
+        print(f"  {name:15} {value:6.2f}  [{low:5.2f}, {high:5.2f}]")
+
+
+valued = [number for number, row in enumerate(scores) if row.reason is None]  # cells on which every proxy has a value
+ranked = {name: [scores.values(name)[number] for number in valued] for name in proxies}
+results = {}
+for column in ("clean", "fgsm"):
+    first, second = ([rows[number][name] for number in valued] for name in (column, f"{column} again"))
+    results[column] = worth({**ranked, "second training": second}, first)
+    show(f"{column}, {len(valued)} cells", results[column])
+
+# %%
+import matplotlib.pyplot as plt
+
+figure, panels = plt.subplots(1, 2, sharey=True, figsize=(8, 3), num="Rank correlations with their intervals")
+for panel, (column, table) in zip(panels, results.items()):
+    *names, chance = table
+    panel.axvspan(*table[chance][1:], color="0.9", label="chance")
+    for height, name in enumerate(reversed(names)):
+        value, low, high = table[name]
+        panel.plot([low, high], [height, height], color="tab:blue")
+        panel.plot(value, height, "o", color="tab:blue")
+    panel.set(title=column, xlabel="Spearman's ρ", xlim=(-1, 1), yticks=range(len(names)), yticklabels=names[::-1])
+panels[0].legend(loc="lower left")
+figure.tight_layout()
+
+# %% [markdown]
+# ## Is a proxy better than counting weights?
+#
+# Two intervals that overlap do not answer this either: both rankings are of the same cells, so their difference has an
+# interval of its own, which is narrower. A proxy is shown to be better than size only if it lies above 0.
+
+# %%
+accuracy = [rows[number]["fgsm"] for number in valued]
+for name in proxies[:-1]:
+    value, low, high = spearman_difference(ranked[name], ranked["params"], accuracy)
+    print(f"{name:8} minus params {value:6.2f}  [{low:5.2f}, {high:5.2f}]")
+
+# %% [markdown]
+# ## What fifteen cells can show
+#
+# They can show that a proxy is far better than chance. They can hardly rank proxies: look at the width of the intervals
+# above, none of which is corrected for the number of rows. An interval that contains 0 does not show that a proxy is
+# useless; it shows that there are too few cells. The proxy that looks best here may not be the best on fifteen others.
+#
+# More cells would not help against the rest. ρ counts all cells alike, but a search has to choose among the best. Three
+# epochs are not a finished training, and digits are not the data that you care about. Where the two trainings disagree
+# much, the mean of several trainings is a better label than one.
+#
+# Published tables have thousands of cells after a full training. With the robustness dataset (trained on CIFAR-10), the
+# next cell scores more cells, and then draws samples of fifteen: how far does their ρ spread around that of all?
+
+# %%
+import os
+from pathlib import Path
+
+folder = Path(os.environ.get("NAS_TEST_DATA", "")) / "robustness-dataset"
+if folder.is_dir():
+    published = nas.open_tables(robustness=folder, dataset="cifar10")["fgsm@1"]
+    more = space.draw(20 if QUICK else 150, seed=0, unique=True)
+    scored_more = nas.score(more, proxies=["synflow", "nwot", "params"], settings=size | scored)
+    usable = [row for row in scored_more if row.reason is None]
+    accuracy = np.array([published[row.arch] for row in usable])
+    rankings = {name: np.array([row.scores[name] for row in usable]) for name in scored_more.proxies}
+    show(f"fgsm@1 of the robustness dataset, {len(usable)} cells", worth(rankings, accuracy))
+    rng = np.random.default_rng(0)
+    samples = [rng.choice(len(usable), 15, replace=False) for _ in range(200)]
+    for name, ranking in rankings.items():
+        low, high = percentile_interval(np.array([spearman_matrix([ranking[s]], [accuracy[s]])[0, 0] for s in samples]))
+        print(f"{name}: 95 % of the samples of 15 cells have ρ from {low:.2f} to {high:.2f}")
+else:
+    print(
+        "This cell needs the robustness dataset: meta.zip and the accuracies of cifar10 from http://robustness.vision."
+    )
+    print("Unpack them into a folder robustness-dataset, and let the variable NAS_TEST_DATA name the folder around it.")
+
+# %% [markdown]
+# ## Keep it
+#
+# `trained.csv` and `scores.csv` have a row for each cell, so that others can compute another statistic. With published
+# tables, `nas tables correlate` does all of this in one command; it also gives the correlation that is left at equal
+# size.
+
+# %%
+for file in ("trained.csv", "scores.csv"):
+    print(Path(file).read_text().splitlines()[0])
