@@ -81,15 +81,15 @@ class Files:
     plot: Path | None
     space: str = NASBENCH201
 
-    def check(self, purpose: str) -> None:
+    def check(self, purpose: str, with_scores: bool = False) -> None:
         """Raises InputError if no table is given, or a file to write is a folder, an input, or of no known kind.
 
-        `purpose` says in the message what the table is for.
+        `purpose` says in the message what the table is for; with `with_scores`, scores alone are a table too.
         """
         from nas.studies.plots.drawing import SUFFIXES
 
-        if not any(self.tables.values()):
-            *first, last = (f"--{name}" for name in self.tables)
+        if not any(self.tables.values()) and not (with_scores and self.scores):
+            *first, last = (f"--{name}" for name in (*self.tables, *(["scores"] if with_scores else [])))
             raise InputError(f"Expected a table {purpose} but got none; give {', '.join(first)} or {last}.")
         if self.plot is not None and self.plot.suffix.lower() not in SUFFIXES:
             raise InputError(f"Expected --plot to end in {', '.join(SUFFIXES)} but got {str(self.plot)!r}.")

@@ -87,7 +87,7 @@ class TableSearch(Command):
         from nas.studies.table_view import fractions
 
         files = Files(tables, [] if scores is None else [scores], csv, plot, space)
-        files.check("to search on")
+        files.check("to search on", with_scores=True)
         how = executor_settings(workers, executor, address)
         settings = TableSearchSettings(
             names_in(objective),
