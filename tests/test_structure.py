@@ -262,7 +262,7 @@ def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
     """An ordinary install, used beside a user's own train.py and eval.py, and inside the checkout."""
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "pyproject.toml", "PACKAGE.md", "LICENSE"):
         (source / name).write_bytes((ROOT / name).read_bytes())
     for name in ("nas", "search_spaces", "strategies", "train", "eval", "configs", "bench"):
         for file in (ROOT / name).rglob("*"):

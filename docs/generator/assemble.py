@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from generator import commands, components, notebooks, python_face, settings
-from generator.markdown import linked
+from generator.markdown import linked, with_plain_bars
 
 DOCS = Path(__file__).resolve().parent.parent
 PAGES = {
@@ -49,7 +49,7 @@ def pages(folder: Path | None = None) -> dict[str, str]:
     titles = {path: _title(text) for path, text in found.items()}
     # highlighted as a shell: `console` would expect a prompt in each line
     found = {path: text.replace("```console", "```sh") for path, text in found.items()}
-    return {path: linked(text, path, titles) for path, text in found.items()}
+    return {path: with_plain_bars(linked(text, path, titles)) for path, text in found.items()}
 
 
 def _title(text: str) -> str:

@@ -255,7 +255,7 @@ def measures() -> str:
 def benchmarks() -> str:
     parts = [part(name, one) for name, one in BENCHES.components.items()]
     purpose = (
-        "The benchmarks of the project itself, `nas bench NAME`. Measured figures: docs/trust/benchmarks.md; where "
+        "The benchmarks of the project itself, `nas bench NAME`. What they gave: docs/trust/benchmarks.md; where "
         "strategies are compared on published tables: docs/studies/strategies.md."
     )
     return whole("Benchmarks", purpose, BENCHES.components, parts)

@@ -44,6 +44,16 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     )
 
 
+def with_plain_bars(text: str) -> str:
+    r"""The text in which the bars `|` within the code of a table have no backslash.
+
+    Code hosts need it there, but Python-Markdown, which makes the site, would show it.
+    """
+    return re.sub(
+        r"^\|.*", lambda line: CODE.sub(lambda one: one[0].replace(r"\|", "|"), line[0]), text, flags=re.MULTILINE
+    )
+
+
 def linked(text: str, page: str, titles: Mapping[str, str]) -> str:
     """The text of a page with a link in place of each mention of another one, such as `docs/glossary.md`.
 

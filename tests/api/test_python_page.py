@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from slowly import slow_but
 
 import nas
+from nas import api
 from nas.api.registering import REGISTRIES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +70,18 @@ def test_the_page_names_every_function_of_the_face() -> None:
     for name in dir(nas):
         if not name.startswith("_"):
             assert re.search(rf"`{name}`|nas\.{name}\b", text), name
+
+
+def test_the_page_names_what_the_results_can_do() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    known = {"of", "from_json", "count", "index"}  # of records and of sequences
+    for kind in (api.Scores, api.Found, api.Model, api.Report, api.ComparedReports, api.OpenSearch):
+        things = {
+            name: inspect.getattr_static(kind, name) for name in dir(kind) if name[0] != "_" and name not in known
+        }
+        names = [name for name, one in things.items() if inspect.isroutine(one) or hasattr(one, "__get__")]
+        assert len(names) > 2
+        assert [name for name in names if not re.search(rf"\b{name}\b", text)] == [], kind.__name__
 
 
 @pytest.mark.parametrize("smaller", slow_but([True, False], {True}))

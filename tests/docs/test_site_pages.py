@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
 from generator import assemble, components, settings  # noqa: E402
-from generator.markdown import linked, prose, table  # noqa: E402
+from generator.markdown import linked, prose, table, with_plain_bars  # noqa: E402
 from generator.sources import fields, sources  # noqa: E402
 
 PLACE = {  # the page on which each kind of component is
@@ -162,6 +163,19 @@ def test_a_mention_of_a_page_becomes_a_link_except_in_code() -> None:
 def test_signs_of_markdown_in_a_docstring_are_text() -> None:
     assert prose("a<b *c* `d<e *f*`") == r"a\<b \*c\* `d<e *f*`"
     assert table(("a", "b"), [("1|2", "x\ny")]) == "| a | b |\n| --- | --- |\n| 1\\|2 | x y |"
+
+
+def test_bars_in_the_code_of_a_table_have_no_backslash_on_the_site(pages: dict[str, str]) -> None:
+    assert with_plain_bars("| `a\\|b` | c\\|d |\n`e\\|f`") == "| `a|b` | c\\|d |\n`e\\|f`"
+    assert "| `|nor_conv_3x3~0|+|none~0|" in pages["topics/architectures.md"]
+
+
+def test_the_text_of_the_package_has_no_link_that_only_a_checkout_can_follow() -> None:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    file = setup["metadata"]["long_description"].removeprefix("file: ")
+    assert file != "README.md"
+    assert all("://" in target for target in LINK.findall((ROOT / file).read_text(encoding="utf-8")))
 
 
 def test_a_component_is_described_with_its_options() -> None:

@@ -165,3 +165,17 @@ def test_help_teaches(capfd: pytest.CaptureFixture[str]) -> None:
     assert "--json" in text
     run_command(["tables"])
     assert "search" in capfd.readouterr().out
+
+
+def test_a_file_of_scores_alone_is_a_table(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cells = list(dict.fromkeys(str(SPACE.canonical(cell)) for cell in list(SPACE)[::400]))
+    (tmp_path / "mine.csv").write_text(
+        "\n".join(["arch,good", *(f"{cell},{n}" for n, cell in enumerate(cells))]) + "\n"
+    )
+    quick = ["--queries", "5", "--seeds", "2", "--strategy", "random", "--workers", "1", "--json"]
+    given = ["tables", "search", "--scores", str(tmp_path / "mine.csv"), "--objective", "scores:good:max"]
+    assert run_command([*given, *quick]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert (result["n_classes"], result["optimum"]["scores:good"]) == (len(cells), len(cells) - 1)
+    assert run_command(["tables", "search", *quick]) == 2
+    assert "--latency or --scores" in capfd.readouterr().err
