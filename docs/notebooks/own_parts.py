@@ -96,7 +96,10 @@ class WidthSpace(SearchSpace):
         return Widths(tuple(rng.choice(CHOICES) for _ in range(3)))
 
     def neighbors(self, arch):  # in a fixed order
-        return [other for other in self if sum(a != b for a, b in zip(arch.channels, other.channels)) == 1]
+        def differing(other):
+            return sum(a != b for a, b in zip(arch.channels, other.channels))
+
+        return [other for other in self if differing(other) == 1]
 
     def mutate(self, arch, rng):
         return rng.choice(self.neighbors(arch))
@@ -126,7 +129,8 @@ class WidthSpace(SearchSpace):
             image_size = (image_size + 1) // 2
             layers.append(conv_bn_cost(before, factor * width, 3, image_size))
             before = factor * width
-        return Cost(*map(sum, zip(*layers, ((before + 1) * num_classes, before * num_classes))))
+        layers.append(Cost((before + 1) * num_classes, before * num_classes))  # the classifier
+        return Cost(*map(sum, zip(*layers)))
 
     def features(self, arch):  # what predictors see
         return np.array(arch.channels, dtype=np.float32)
@@ -136,7 +140,8 @@ class WidthSpace(SearchSpace):
 
     def edges(self, arch):  # what the report draws
         nodes = ["image", "1", "2", "3"]
-        return {"network": [(*ends, f"conv {width}") for *ends, width in zip(nodes, nodes[1:], arch.channels)]}
+        layers = zip(nodes, nodes[1:], arch.channels)
+        return {"network": [(start, end, f"conv {width}") for start, end, width in layers]}
 
 
 # %% [markdown]
@@ -150,8 +155,9 @@ for arch in space:
     assert space.parse(str(arch)) == arch
     assert arch not in space.neighbors(arch)
     assert all(arch in space.neighbors(other) for other in space.neighbors(arch))
-    assert space.cost(arch).params == sum(weight.numel() for weight in space.build(arch).parameters())
-print(len(space), "architectures, the largest", space.largest(), "with", space.cost(space.largest()))
+    weights = space.build(arch).parameters()
+    assert space.cost(arch).params == sum(weight.numel() for weight in weights)
+print(len(space), "architectures, the largest", space.largest(), space.cost(space.largest()))
 
 # %% [markdown]
 # ## A proxy
@@ -177,7 +183,8 @@ def logit_shift(probe, options):
     return float(((after - before).norm(dim=1) / before.norm(dim=1)).mean())
 
 
-scores = nas.score(space.draw(3 if QUICK else 12, seed=1), space=space, proxies=["logit_shift", "params"])
+some = space.draw(3 if QUICK else 12, seed=1)
+scores = nas.score(some, space=space, proxies=["logit_shift", "params"])
 scores
 
 # %% [markdown]
@@ -189,7 +196,8 @@ from scipy.stats import spearmanr
 
 again = nas.score([scores[0].arch], space=space, proxies=["logit_shift"])
 print("the same again:", again[0].scores["logit_shift"] == scores[0].scores["logit_shift"])
-print(f"rank correlation with params: {spearmanr(scores.values('logit_shift'), scores.values('params')).statistic:.2f}")
+correlation = spearmanr(scores.values("logit_shift"), scores.values("params")).statistic
+print(f"rank correlation with params: {correlation:.2f}")
 
 # %% [markdown]
 # ## An attack
@@ -267,7 +275,8 @@ model = nas.train_model(
 model
 
 # %%
-report = nas.evaluate(model, attacks=["corners10", "corners100", "pgd20"], eps=0.1, n_test=32 if QUICK else 300)
+attacks = ["corners10", "corners100", "pgd20"]
+report = nas.evaluate(model, attacks=attacks, eps=0.1, n_test=32 if QUICK else 300)
 report
 
 # %% [markdown]

@@ -41,7 +41,8 @@ else:
 
 column = tables[objective]
 optimum = max(column.values())
-print(tables, f"\nbest {objective}: {optimum:g}, in {sum(value == optimum for value in column.values())} classes")
+equal = sum(value == optimum for value in column.values())
+print(f"{len(column):,} classes; the best {objective} is {optimum:g}, in {equal} of them")
 
 # %% [markdown]
 # ## Many runs
@@ -73,7 +74,8 @@ STRATEGIES = {
 
 def regret_of(strategy, seed):
     """The regret in percent after each query: (QUERIES,)."""
-    search = nas.open_search(space=space, strategy=strategy, budget=QUERIES, seed=seed, settings=STRATEGIES[strategy])
+    settings = STRATEGIES[strategy]
+    search = nas.open_search(space=space, strategy=strategy, settings=settings, budget=QUERIES, seed=seed)
     values = []
     while archs := search.ask(1):
         values.append(column[archs[0]])
@@ -81,7 +83,9 @@ def regret_of(strategy, seed):
     return 100 * (1 - np.maximum.accumulate(values) / optimum)
 
 
-regret = {name: np.array([regret_of(name, seed) for seed in range(SEEDS)]) for name in STRATEGIES}  # (SEEDS, QUERIES)
+regret = {  # of each strategy (SEEDS, QUERIES)
+    name: np.array([regret_of(name, seed) for seed in range(SEEDS)]) for name in STRATEGIES
+}
 
 # %% [markdown]
 # ## What each strategy reaches
@@ -97,23 +101,27 @@ from scipy.stats import quantile_test
 def median(values):
     """The median and its 95 % interval from order statistics, as text."""
     low, high = quantile_test(values, p=0.5).confidence_interval(0.95)
-    return f"{np.median(values):6.1f} [{low:.1f}, {high:.1f}]"
+    return f"{np.median(values):.1f} [{low:.1f}, {high:.1f}]"
+
+
+def queries_to_optimum(runs):
+    """For each run the first query at which its regret is 0; infinite if there is none."""
+    return np.where((runs == 0).any(axis=1), (runs == 0).argmax(axis=1) + 1, np.inf)
 
 
 last = {name: runs[:, -1] for name, runs in regret.items()}
-queries = {
-    name: np.where((runs == 0).any(axis=1), (runs == 0).argmax(axis=1) + 1.0, np.inf) for name, runs in regret.items()
-}
+queries = {name: queries_to_optimum(runs) for name, runs in regret.items()}
+print(f"{'':12}{'regret, %':17}queries")
 for name in STRATEGIES:
-    print(f"{name:12} regret {median(last[name]):22} queries to the optimum {median(queries[name])}")
+    print(f"{name:12}{median(last[name]):17}{median(queries[name])}")
 
 # %% [markdown]
 # ## Which differences are significant
 #
 # The runs of two strategies with the same seed are a pair: both begin with the same random cell. If the strategies were
 # equally good, each difference could as well have the opposite sign. The sign-flip test tries all choices of signs; its
-# p-value is the share of them whose mean difference is at least as large as the observed one. There are six pairs of
-# strategies, and the more comparisons, the more of them seem significant by chance. Holm's correction accounts for
+# p-value is the share of them whose mean difference is at least as far from 0 as the observed one. There are six pairs
+# of strategies, and the more comparisons, the more of them seem significant by chance. Holm's correction accounts for
 # that.
 
 # %%
@@ -123,12 +131,15 @@ from nas.core.statistics.paired import SIGNIFICANCE, holm
 from nas.core.statistics.repetitions import sign_flip
 
 pairs = list(combinations(STRATEGIES, 2))
-corrected = dict(zip(pairs, holm([sign_flip((last[a] - last[b]).tolist()) for a, b in pairs])))
+difference = {(a, b): last[a] - last[b] for a, b in pairs}  # paired by seed
+p_values = holm([sign_flip(list(one)) for one in difference.values()])
+corrected = dict(zip(pairs, p_values))
 for (a, b), p in corrected.items():
-    verdict = "significant" if p < SIGNIFICANCE else "not significant"
-    print(f"{a:>9} - {b:11} {np.mean(last[a] - last[b]):6.2f} points of regret, corrected p {p:.5f}: {verdict}")
+    star = "*" if p < SIGNIFICANCE else ""
+    print(f"{a:>9} - {b:11} {difference[a, b].mean():6.2f}  p {p:.4f} {star}")
 
 # %% [markdown]
+# A positive difference says that the second strategy of the pair is better, a star that the difference is significant.
 # Not significant does not mean equal: more seeds could show a difference. And one has to decide what is compared before
 # one sees the numbers, here the regret after the last query. The picture shows that another number of queries would be
 # another question.
@@ -136,7 +147,7 @@ for (a, b), p in corrected.items():
 # %%
 import matplotlib.pyplot as plt
 
-plt.figure("Regret after each query: median and middle half of the runs of each strategy", figsize=(7, 4))
+plt.figure("Regret after each query: median and middle half of the runs", figsize=(7, 4))
 for name, runs in regret.items():
     low, middle, high = np.percentile(runs, (25, 50, 75), axis=0)
     steps = np.arange(1, QUERIES + 1)
@@ -144,7 +155,7 @@ for name, runs in regret.items():
     plt.fill_between(steps, low, high, color=line.get_color(), alpha=0.15)
 plt.xlabel("queries")
 plt.ylabel("regret, % of the optimum")
-plt.ylim(bottom=0)
+plt.ylim(0, np.median(regret["random"][:, 0]))
 plt.legend(frameon=False)
 plt.show()
 
@@ -153,27 +164,26 @@ plt.show()
 #
 # On a table, nobody has to write this loop. The command `nas tables search` runs every strategy on every column, and so
 # does the function `table_search`, much faster. It derives the seeds of its runs in another way, so these are other
-# runs and their numbers differ a little.
+# runs and their numbers differ a little. It gives the mean regret and the share of the runs that reached the optimum.
 
 # %%
 from nas.studies.table_search import table_search
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.tables import TableSettings
 
-files = TableSettings(scores=["table.csv"]) if ROBUSTNESS is None else TableSettings(robustness=ROBUSTNESS)
-options = [
+files = {"scores": ["table.csv"]} if ROBUSTNESS is None else {"robustness": ROBUSTNESS}
+options = tuple(
     f"{name}.{key.removeprefix('strategy.')}={value}"
     for name, settings in STRATEGIES.items()
     for key, value in settings.items()
-]
+)
 study = table_search(
-    files.open(space.name),
-    TableSearchSettings([objective], list(STRATEGIES), QUERIES, SEEDS, options=tuple(options)),
+    TableSettings(**files).open("nasbench201"),
+    TableSearchSettings([objective], list(STRATEGIES), QUERIES, SEEDS, options=options),
 )
 for name, one in study.strategies.items():
-    reached = one.queries_to_optimum
-    regret_left = f"{100 * one.regret[-1] / optimum:.2f} %"
-    print(f"{name:12} mean regret {regret_left}, optimum found by {reached.found:.0%} of the runs")
+    mean, found = 100 * one.regret[-1] / optimum, one.queries_to_optimum.found
+    print(f"{name:12}regret {mean:5.2f} %, optimum in {found:.0%}")
 
 # %% [markdown]
 # What you have learnt holds for this table, these settings and this number of queries. For robust accuracies, the page
