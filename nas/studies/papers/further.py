@@ -74,7 +74,7 @@ def feeds_twice(genotype: Genotype) -> bool:
 
 def predictions(networks: Networks, whole: ArrayTable) -> str:
     """R² and Kendall's tau of a predictor on graph features, and of a random forest on the proxies."""
-    targets = {task: (networks.column(task),) for task in networks.plan.tasks}
+    targets: dict[str, tuple[str, ...]] = {task: (networks.column(task),) for task in networks.plan.tasks}
     columns = [column for one in targets.values() for column in one]
     proxies = [name for name in whole.names() if name not in networks.plan.shorter]
     lines: dict[str, list[list[str]]] = {task: [] for task in targets}
