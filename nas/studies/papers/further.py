@@ -12,7 +12,7 @@ from nas.studies.papers.markdown import interval, number, spread, table
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.published import ABLATION
 from nas.studies.papers.ranking import restricted
-from nas.studies.papers.scoring import Scores, column
+from nas.studies.papers.scoring import Scores, variant
 from nas.studies.predict import MODELS, Protocol, predict
 from nas.studies.prediction_data import prediction_data
 from nas.tables import ArrayTable
@@ -23,13 +23,12 @@ SPLITS = "10"  # random splits of the predictions, 80 % to learn from
 
 def ablation(scores: Scores, networks: Networks) -> str:
     """Rho of Eproxy with and without its barrier, beside Table 1 of the paper."""
-    archs = [arch for arch in networks.judged if (key_of(arch),) in scores.ablation.rows]
     (task,) = scores.plan.tasks
-    truth = networks.accuracies(task, archs)
+    truth = networks.accuracies(task, networks.judged)
     lines = []
     for (barrier, lr, steps), paper in ABLATION.items():
-        at = scores.ablation.values.index(column(barrier, lr, steps))
-        losses = [scores.ablation.rows[(key_of(arch),)][at] for arch in archs]
+        name = variant(barrier, lr, steps)
+        losses = [scores.ablation.rows.get((name, key_of(arch)), (None, None))[1] for arch in networks.judged]
         found = [(loss, value) for loss, value in zip(losses, truth) if loss is not None]
         if len(found) < MIN_GROUP:
             continue

@@ -75,7 +75,7 @@ class Networks:
     def _drawn(self) -> list[str]:
         first = next(iter(self.tables.values()))
         texts = sorted(first.architectures)
-        Random(derive(SEED, "papers", self.plan.name)).shuffle(texts)
+        Random(derive(SEED, "papers", self.plan.drawn_as or self.plan.name)).shuffle(texts)
         known = np.all([self._have_values(task, texts) for task in self.plan.tasks], axis=0)
         drawn: list[str] = []
         classes: set[str] = set()

@@ -13,7 +13,6 @@ BATCH = 16  # CIFAR-10 images, as in the release of Eproxy
 LABELS = 20  # networks with known accuracies from which a setting of Eproxy is picked
 PROXIES = ("synflow", "nwot", "zen", "zico", "croze", "eproxy")
 SMALL, OWN = "small", "own"  # sizes of the scored networks
-SMALL_HEADS = (128, 32)
 WIDTH_SHARE = "width_share"
 
 
@@ -24,7 +23,8 @@ class SpacePlan:
     `tasks` are files of accuracies under the folder of data, each with its column. `small` and `own` are the settings
     of the scored networks: those that this study can afford, and those of the release of Eproxy. `width_share` in them
     gives each network of NDS that part of its own width. `heads` are the channels before and after Eproxy's barrier in
-    the release (`c_mid`, `c_out`); those of small networks have at most `SMALL_HEADS`.
+    the release (`c_mid`, `c_out`), and `small_heads` the most that small networks have. `drawn_as` is the plan whose
+    networks this one takes.
     """
 
     name: str
@@ -39,6 +39,8 @@ class SpacePlan:
     networks: int = 200
     proxies: tuple[str, ...] = PROXIES
     settings: int = 40  # of Eproxy in the pool from which tasks pick; 0: no search for settings
+    small_heads: tuple[int, int] = (128, 32)
+    drawn_as: str | None = None
     several_runs: bool = False  # whether isomorphic strings were trained one by one
     predicted: bool = True  # whether accuracies are predicted from graph features and from proxies
     shorter: Mapping[str, str] = field(default_factory=dict)  # shorter trainings of the first task -> their column
@@ -55,7 +57,7 @@ class SpacePlan:
 
     def eproxy(self, size: str) -> Json:
         """The options of Eproxy that differ from its defaults."""
-        c_mid, c_out = (min(pair) for pair in zip(self.heads, SMALL_HEADS)) if size == SMALL else self.heads
+        c_mid, c_out = (min(pair) for pair in zip(self.heads, self.small_heads)) if size == SMALL else self.heads
         return {"c_mid": [c_mid], "c_out": c_out, "lr": self.lr}
 
 
@@ -91,10 +93,24 @@ PLANS = (  # in the order in which they are scored
         "NASBench-101",
         "NASBench-101",
         {"cifar10": ("nasbench101_validation.csv", "val_108")},
-        {"channels": 16},
+        {"channels": 32},
         {},
         (512, 64),
+        small_heads=(512, 64),
         shorter={"4 epochs": "val_4", "12 epochs": "val_12", "36 epochs": "val_36"},
+    ),
+    SpacePlan(
+        "nasbench101-narrow",
+        "nasbench101",
+        "NASBench-101",
+        "half the channels",
+        {"cifar10": ("nasbench101_validation.csv", "val_108")},
+        {"channels": 16},
+        {"channels": 64},
+        (512, 64),
+        settings=0,
+        predicted=False,
+        drawn_as="nasbench101",
     ),
     SpacePlan(
         "nasbench-mr",

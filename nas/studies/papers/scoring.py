@@ -25,7 +25,7 @@ from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.plan import BATCH, LABELS, PROXIES, SEED, SpacePlan
 from nas.studies.papers.row_store import RowStore
 
-ABLATION = tuple((barrier, lr, steps) for barrier in (False, True) for lr in (1.0, 0.1, 0.01) for steps in (10, 100))
+ABLATION = tuple((barrier, lr, steps) for steps in (10, 100) for barrier in (False, True) for lr in (1.0, 0.1, 0.01))
 ABLATION_PLAN, ABLATION_NETWORKS, ABLATION_CHANNELS = "nasbench101", 50, 32
 MAX_HEADS = 1.5  # cost of a setting's heads, as a multiple of that of the release's
 
@@ -69,16 +69,16 @@ class Scores:
 
     @cached_property
     def ablation(self) -> RowStore:
-        values = tuple(column(*variant) for variant in ABLATION)
-        return self._store("ablation", ("arch",), ("seconds", *values))
+        """The losses of Eproxy with and without its barrier."""
+        return self._store("ablation", ("variant", "arch"), ("seconds", "loss"))
 
     def _store(self, kind: str, keys: tuple[str, ...], values: tuple[str, ...]) -> RowStore:
         path = self.rows / self.size / f"{self.plan.name}-{kind}.csv"
         return RowStore(path, keys, values, self.described, self.write)
 
 
-def column(barrier: bool, lr: float, steps: int) -> str:
-    """The column of a variant of the ablation."""
+def variant(barrier: bool, lr: float, steps: int) -> str:
+    """The name of a variant of the ablation."""
     return f"{'barrier' if barrier else 'plain'}_lr{lr:g}_{steps}"
 
 
@@ -200,14 +200,13 @@ def score_ablation(scores: Scores, networks: Networks, images: Path, report: Rep
     All have as many channels before the barrier as after it, since without a barrier nothing changes their number.
     """
     channels = {"c_mid": [ABLATION_CHANNELS], "c_out": ABLATION_CHANNELS}
-    workers = [
-        Workers(scores, networks, images, {**channels, "use_barrier": barrier, "lr": lr, "iterations": steps})
-        for barrier, lr, steps in ABLATION
-    ]
-    for arch in networks.judged[:ABLATION_NETWORKS]:
-        if (key_of(arch),) in scores.ablation.rows:
-            continue
-        begun = time.process_time()
-        losses = [worker.proxies(arch, ["eproxy"]).get("eproxy") for worker in workers]
-        scores.ablation.add((key_of(arch),), (time.process_time() - begun, *losses))
-        report(f"ablation: {len(scores.ablation.rows)} of {ABLATION_NETWORKS} networks")
+    for barrier, lr, steps in ABLATION:
+        name = variant(barrier, lr, steps)
+        workers = Workers(scores, networks, images, {**channels, "use_barrier": barrier, "lr": lr, "iterations": steps})
+        for arch in networks.judged[:ABLATION_NETWORKS]:
+            if (name, key_of(arch)) in scores.ablation.rows:
+                continue
+            begun = time.process_time()
+            loss = workers.proxies(arch, ["eproxy"]).get("eproxy")
+            scores.ablation.add((name, key_of(arch)), (time.process_time() - begun, loss))
+        report(f"ablation: {len(scores.ablation.rows)} losses, {name}")

@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.search_spaces import SPACES
 from nas.strategies.proxies.eproxy.genes import Genes
 from nas.studies.papers import __main__ as command
-from nas.studies.papers.further import feeds_twice
+from nas.studies.papers.further import ablation, feeds_twice
 from nas.studies.papers.markdown import interval, median, number, spread, table
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.page import page
@@ -23,7 +23,16 @@ from nas.studies.papers.plan import LABELS, PLANS, SpacePlan
 from nas.studies.papers.published import ABLATION, PUBLISHED, ROWS, published
 from nas.studies.papers.ranking import DPS, noise_ceiling, rank, score_table
 from nas.studies.papers.row_store import RowStore
-from nas.studies.papers.scoring import MAX_HEADS, Scores, heads, pool_of, score_picked, score_pool, score_proxies
+from nas.studies.papers.scoring import (
+    MAX_HEADS,
+    Scores,
+    heads,
+    pool_of,
+    score_picked,
+    score_pool,
+    score_proxies,
+    variant,
+)
 from nas.tables import ArrayTable
 
 SPACE = SPACES.get("transnas-micro")()
@@ -219,7 +228,7 @@ def test_rows_are_computed_once_and_continue(
 ) -> None:
     lines: list[str] = []
     few = Networks(PLAN, networks.data, limit=2)
-    scores = Scores(PLAN, "small", tmp_path, write=True)
+    scores = Scores(replace(PLAN, proxies=("nwot",)), "small", tmp_path, write=True)
     score_proxies(scores, few, images, lines.append)
     assert len(lines) == 2
     assert all(None not in row for row in scores.proxies.rows.values())
@@ -250,6 +259,32 @@ def test_the_command_prints_the_page(
     assert "| **nwot** | 1.00 [1.00, 1.00], 100% |" in shown
     assert "| networks | 25 | 25 |" in shown
     assert page((replace(PLAN, name="other"),), "small", tmp_path, networks.data).count("\n") == 2  # no rows yet
+
+
+def test_losses_of_the_ablation_stand_beside_table_1(tmp_path: Path, networks: Networks) -> None:
+    scores = Scores(replace(PLAN, tasks={"one": PLAN.tasks["one"]}), "small", tmp_path, write=True)
+    one = Networks(scores.plan, networks.data)
+    for arch, accuracy in zip(one.judged, one.accuracies("one", one.judged)):
+        scores.ablation.add((variant(True, 1.0, 10), key_of(arch)), (1.0, -float(accuracy)))
+        scores.ablation.add((variant(False, 1.0, 10), key_of(arch)), (1.0, float(accuracy)))
+    shown = ablation(scores, one).splitlines()
+    assert "| with | 1 | 10 | 1.00 [1.00, 1.00] | 25 | .65 |" in shown
+    assert "| without | 1 | 10 | -1.00 [-1.00, -1.00] | 25 | .08 |" in shown
+    assert len(shown) == 6  # variants without rows are left out
+
+
+def test_small_networks_have_a_share_of_their_width_and_smaller_heads() -> None:
+    plan = next(plan for plan in PLANS if plan.name == "nds-darts")
+    assert plan.scored("small", SimpleNamespace(width=96)) == {"channels": 24}
+    assert plan.scored("own", SimpleNamespace(width=96)) == {}
+    assert plan.eproxy("own") == {"c_mid": [512], "c_out": 32, "lr": 1.2}
+    assert plan.eproxy("small") == {"c_mid": [128], "c_out": 32, "lr": 1.2}
+
+
+def test_a_plan_can_take_the_networks_of_another(networks: Networks) -> None:
+    other = Networks(replace(PLAN, name="other", drawn_as=PLAN.name), networks.data)
+    assert other.judged == networks.judged
+    assert Networks(replace(PLAN, name="other"), networks.data).judged != networks.judged
 
 
 def test_cells_in_which_a_node_is_fed_twice_are_found() -> None:
