@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,6 +37,10 @@ class Problem(Protocol):
         """The error to raise if none of `draws` proposals was allowed."""
 
     @property
+    def available(self) -> int | None:
+        """The number of classes that can be evaluated at most, where it is known."""
+
+    @property
     def evaluate(self) -> Evaluate:
         """The metrics of architectures, in the order in which they become known; `tick` is called now and then."""
 
@@ -48,6 +52,7 @@ class Unconstrained:
     space: Any
     strategy: Strategy[Any]
     evaluate: Evaluate
+    available: int | None = field(default=None, init=False)
 
     def allow(self, arch: Any) -> bool:
         return True
@@ -90,7 +95,12 @@ class Search:
 
     @property
     def finished(self) -> bool:
-        return self.evaluated >= self.budget or self.fruitless >= FRUITLESS
+        available = self.problem.available
+        return (
+            self.evaluated >= self.budget
+            or self.fruitless >= FRUITLESS
+            or (available is not None and 0 < available <= self.evaluated)
+        )
 
     def state_dict(self) -> State:
         return {"strategy": self.strategy.state_dict()}

@@ -24,6 +24,7 @@ from nas.objectives.notation import GRAPH, LATENCY, Term, builds, label, parse, 
 from nas.results import SearchResult
 from nas.runs.stages.context import Task, Worker
 from nas.search_spaces import SPACES, BuildSettings
+from nas.searches.table_rows import TableRows, check_strategy, is_partial
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 from nas.strategies.proxies import PROXIES
 
@@ -88,6 +89,24 @@ class SearchProblem:
     def names(self) -> tuple[str, ...]:
         return tuple(term.name for term in self.terms)
 
+    @cached_property
+    def in_tables(self) -> dict[str, None] | None:
+        """The classes with a value in every column of tables among the goals, in order; None without such a goal."""
+        columns = [name for name in self.names if source_of(name) == "table"]
+        return dict.fromkeys(self.worker.columns(columns).tables.classes(columns)) if columns else None
+
+    @property
+    def available(self) -> int | None:
+        """The number of classes that can be evaluated at most, where tables say it."""
+        return None if self.in_tables is None else len(self.in_tables)
+
+    @cached_property
+    def points(self) -> Any:
+        """What the strategy searches: the space, or `in_tables` if the tables lack many classes of the space."""
+        if self.in_tables is None or not is_partial(self.space, tuple(self.in_tables)):
+            return self.space
+        return TableRows(self.space, tuple(self.in_tables))
+
     @property
     def _hint_names(self) -> list[str]:
         """The metrics that the strategy uses besides the objective: its features, and the cheap objective."""
@@ -117,8 +136,10 @@ class SearchProblem:
         settings = self.settings
         kind = STRATEGIES.get(settings.strategy.name)
         cheap = None if settings.search.cheap is None else self._cheap
+        if self.points is not self.space:
+            check_strategy(kind)
         return kind(
-            self.space,
+            self.points,
             self.goals,
             derive(settings.seed, "strategy"),
             settings.strategy,
@@ -161,17 +182,25 @@ class SearchProblem:
         return all(self._connected(text, settings, self.names) for settings in self._networks)
 
     def allow(self, arch: Any) -> bool:
-        """Whether the constraints hold.
+        """Whether the constraints hold and, if a goal is a column of tables, these have a value for the class of `arch`.
 
         Constraints that have to be measured are skipped for an architecture that is no candidate: it will fail anyway.
         """
-        if not self.constraints.allow_unmeasured(arch):
+        if not self._in_tables(arch) or not self.constraints.allow_unmeasured(arch):
             return False
         return not self.constraints.measured or not self.is_candidate(str(arch)) or self.constraints.allow(arch)
 
     def unsatisfied(self, draws: int) -> NasError:
         """The error to raise if none of `draws` architectures was allowed."""
+        if self.in_tables is not None and not self.settings.search.constraints:
+            return InputError(
+                f"Expected architectures with a value in the tables but none of {draws:,} proposals has one; give "
+                "tables with more rows of this space."
+            )
         return self.constraints.unsatisfied(draws)
+
+    def _in_tables(self, arch: Any) -> bool:
+        return self.in_tables is None or str(self.space.canonical(arch)) in self.in_tables
 
     @cached_property
     def _networks(self) -> list[BuildSettings]:
@@ -210,7 +239,7 @@ class SearchProblem:
     def sample(self, rng: Random, draws: int) -> Iterator[Any]:
         """Draw `draws` architectures uniformly and yield the representative of each that may be evaluated."""
         for _ in range(draws):
-            arch = self.space.canonical(self.space.sample(rng))
+            arch = self.space.canonical(self.points.sample(rng))
             if self.allow(arch):
                 yield arch
 
@@ -252,7 +281,9 @@ class SearchProblem:
         return np.concatenate(parts, axis=1)
 
     def _allowed(self, archs: Sequence[Any]) -> list[bool]:
-        return [self.constraints.allow_unmeasured(self.space.canonical(arch)) for arch in archs]
+        return [
+            self._in_tables(arch) and self.constraints.allow_unmeasured(self.space.canonical(arch)) for arch in archs
+        ]
 
     def _cheap(self, archs: Sequence[Any]) -> list[float | None]:
         """The fitness of each class by the cheap objective."""

@@ -20,9 +20,9 @@ from nas.core.storage.memory import InMemoryStore
 from nas.objectives.notation import GRAPH
 from nas.search_spaces import SearchSpace
 from nas.searches.loop import Search, Unconstrained
+from nas.searches.table_rows import TableRows, check_strategy, is_partial
 from nas.strategies import STRATEGIES, Hints, Strategy
 from nas.strategies.pareto import hypervolume
-from nas.studies.table_rows import TableRows, check_strategy, is_partial
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.studies.table_view import TableView
 

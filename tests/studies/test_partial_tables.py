@@ -8,7 +8,7 @@ import pytest
 
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES, NASBench201
-from nas.studies.table_rows import is_partial
+from nas.searches.table_rows import is_partial
 from nas.studies.table_search import table_search
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.tables import Collection, TableSettings

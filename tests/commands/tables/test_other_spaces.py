@@ -44,6 +44,33 @@ def test_a_search_is_among_the_rows(table: str, capfd: pytest.CaptureFixture[str
     assert "take random, bananas or guided" in capfd.readouterr().err
 
 
+def test_nas_search_is_among_the_rows_too(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = [f"tables.accuracy={table}", "search.budget=200", "search.constraints=[]", "executor.workers=1"]
+    command = ["search", "quickstart", f"space={SPACE.name}", "search.objective=accuracy:val", *settings]
+    assert run_command([*command, "strategy.name=evolution"]) == 2
+    assert "take random, bananas or guided" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert run_command([*command, "strategy.name=random", "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert (result["evaluated"], result["failed"], result["exhausted"]) == (120, 0, True)
+    assert result["best"][0]["metrics"]["accuracy:val"] == max(
+        float(line.partition(",")[2]) for line in Path(table).read_text().splitlines()[1:-1]
+    )
+
+
+def test_cells_without_a_row_cost_no_evaluation(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cells = SPACES.get("nasbench201")().draw(400, seed=1)
+    (tmp_path / "part.csv").write_text("\n".join(["arch,x", *(f"{cell},{row}" for row, cell in enumerate(cells))]))
+    settings = [f"tables.scores={tmp_path / 'part.csv'}", "search.constraints=[]", "executor.workers=1"]
+    where = [f"run.dir={tmp_path / 'run'}", "search.budget=20", "strategy.population=5", "strategy.tournament=2"]
+    assert run_command(["search", "quickstart", "search.objective=scores:x:max", *settings, *where, "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert (result["evaluated"], result["failed"]) == (20, 0)
+
+
 def test_features_predict_a_column(table: str, capfd: pytest.CaptureFixture[str]) -> None:
     command = ["tables", "predict", *common(table), "--features", "graph", "--targets", "accuracy:val"]
     assert run_command([*command, "--model", "forest", "--splits", "2", "--workers", "1", "--json"]) == 0
