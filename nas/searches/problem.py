@@ -182,7 +182,7 @@ class SearchProblem:
         return all(self._connected(text, settings, self.names) for settings in self._networks)
 
     def allow(self, arch: Any) -> bool:
-        """Whether the constraints hold and, if a goal is a column of tables, these have a value for the class of `arch`.
+        """Whether constraints hold and, if a goal is a column of tables, these have a value for the class of `arch`.
 
         Constraints that have to be measured are skipped for an architecture that is no candidate: it will fail anyway.
         """
