@@ -222,7 +222,7 @@ class Corners(Attack):
 
     def perturb(self, network, x, y, stage, seed):
         result = x.clone()
-        left = torch.ones(len(x), dtype=torch.bool, device=x.device)  # images that are still correct
+        left = torch.ones_like(y, dtype=torch.bool)  # images that are still correct
         for _ in range(self.steps):
             tried = (x + self.eps * torch.randn_like(x).sign()).clamp(0, 1)
             wrong = left & (network(tried).argmax(1) != y)
@@ -237,7 +237,7 @@ class Corners(Attack):
 # %% [markdown]
 # ## All three together
 #
-# The constraint keeps the smallest networks out: their logits move little because they can do little.
+# The constraint keeps the smallest networks out: some of them are good in this proxy, but they learn little.
 
 # %%
 found = nas.search(

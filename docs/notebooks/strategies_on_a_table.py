@@ -92,7 +92,7 @@ regret = {  # of each strategy (SEEDS, QUERIES)
 #
 # The median of the runs with its 95 % interval. A run that did not reach the optimum would have needed more queries
 # than it had, nobody knows how many. It counts as infinite: a median can take that, a mean cannot. So `inf` says that
-# fewer than half of the runs reached the optimum.
+# at least half of the runs did not reach the optimum.
 
 # %%
 from scipy.stats import quantile_test
@@ -105,7 +105,7 @@ def median(values):
 
 
 def queries_to_optimum(runs):
-    """For each run the first query at which its regret is 0; infinite if there is none."""
+    """The first query of each run at which its regret is 0; infinite if there is none."""
     return np.where((runs == 0).any(axis=1), (runs == 0).argmax(axis=1) + 1, np.inf)
 
 
