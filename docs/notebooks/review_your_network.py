@@ -25,7 +25,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 digits = load_digits()
-images = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None].repeat(1, 3, 1, 1)
+grey = torch.tensor(digits.images / 16, dtype=torch.float32)
+images = grey[:, None].repeat(1, 3, 1, 1)
 labels = torch.tensor(digits.target)
 order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
 test, train = order[:250], order[250:]
@@ -36,8 +37,14 @@ class Standard(nn.Module):
 
     def __init__(self):
         super().__init__()
-        first, second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 16, 3, padding=1, stride=2)
-        self.layers = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 3, padding=1, stride=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(16 * 4 * 4, 10),
+        )
 
     def forward(self, x):
         return self.layers(x)
@@ -59,7 +66,8 @@ def attacked(network, x, y, steps=3):
     change = torch.empty_like(x).uniform_(-EPS, EPS)
     for _ in range(steps):
         change.requires_grad_()
-        (gradient,) = torch.autograd.grad(cross_entropy(network((x + change).clamp(0, 1)), y), change)
+        loss = cross_entropy(network((x + change).clamp(0, 1)), y)
+        (gradient,) = torch.autograd.grad(loss, change)
         change = (change + EPS / 2 * gradient.sign()).clamp(-EPS, EPS).detach()
     return (x + change).clamp(0, 1)
 
@@ -124,7 +132,8 @@ import textwrap
 def show(report, *results):
     for check in report.checks:
         if check.ok in results:
-            print(textwrap.fill(f"{check.ok} {check.name}: {check.reason}", 80, subsequent_indent=" " * 5))
+            line = f"{check.ok} {check.name}: {check.reason}"
+            print(textwrap.fill(line, 80, subsequent_indent=" " * 5))
 
 
 show(reports["adversarial"], "pass", "warn")
@@ -163,7 +172,7 @@ show(rounded, "warn")
 
 # %%
 class StraightThrough(Rounded):
-    """The same function as Rounded, with the gradient of the network behind the rounding."""
+    """The same function, with a gradient as if nothing were rounded."""
 
     def forward(self, x):
         return self.network(x + ((3 * x).round() / 3 - x).detach())
@@ -171,7 +180,8 @@ class StraightThrough(Rounded):
 
 adaptive = nas.evaluate(StraightThrough(standard), **attack)
 for name, one in {"rounded": rounded, "adaptive": adaptive}.items():
-    print(f"{name:9}", ", ".join(f"{key} {result.accuracy:.3f}" for key, result in one.attacks.items()))
+    accuracies = [f"{key} {result.accuracy:.3f}" for key, result in one.attacks.items()]
+    print(f"{name:9}", ", ".join(accuracies))
 
 # %% [markdown]
 # ## Is one network better than the other?
@@ -193,8 +203,8 @@ compared
 # The pages have every number, the checks, all settings and versions; `to_latex()` and `to_csv()` give the tables.
 
 # %%
-print(reports["adversarial"].save_page("adversarial.html"), compared.save_page("comparison.html"))
-print(compared.to_csv().splitlines()[0])
+print(reports["adversarial"].save_page("adversarial.html"))
+print(compared.save_page("comparison.html"))
 
 # %% [markdown]
 # What a reviewer asks beyond this page: was anything chosen on the test images? Is the radius that of other work on

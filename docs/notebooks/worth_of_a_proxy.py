@@ -37,15 +37,16 @@ training = {
 
 def label(cell, seed):
     """Clean and robust accuracy of a cell after a short training."""
-    model = nas.train_model(cell, epochs=1 if QUICK else 3, settings=size | training, seed=seed)
+    epochs = 1 if QUICK else 3
+    model = nas.train_model(cell, epochs=epochs, settings=size | training, seed=seed)
     report = nas.evaluate(model, attacks=["fgsm"], eps="8/255")
     return {"clean": report.clean, "fgsm": report.attacks["fgsm"].accuracy}
 
 
 rows = []
 for cell in cells:
-    first, second = label(cell, seed=0), label(cell, seed=1)
-    rows.append({"arch": str(cell), **first, "clean again": second["clean"], "fgsm again": second["fgsm"]})
+    again = {f"{name} again": value for name, value in label(cell, seed=1).items()}
+    rows.append({"arch": str(cell), **label(cell, seed=0), **again})
 
 with open("trained.csv", "w", newline="") as file:
     writer = csv.DictWriter(file, rows[0])
@@ -57,7 +58,8 @@ with open("trained.csv", "w", newline="") as file:
 
 # %%
 for row in rows[:5]:
-    print(f"{row['arch']}  fgsm {row['fgsm']:.3f} and again {row['fgsm again']:.3f}")
+    print(row["arch"])
+    print(f"    fgsm {row['fgsm']:.3f}, and again {row['fgsm again']:.3f}")
 
 # %% [markdown]
 # ## Score the same cells
@@ -68,9 +70,11 @@ for row in rows[:5]:
 
 # %%
 proxies = ["croze", "synflow", "nwot", "jacov", "params"]
-scored = {"scoring.channels": 4, "scoring.cells_per_stage": 1}  # the size that is trained
-scores = nas.score(cells, proxies=proxies, settings=size | scored, run="scores.csv")
-scores
+as_trained = size | {"scoring.channels": 4, "scoring.cells_per_stage": 1}
+scores = nas.score(cells, proxies=proxies, settings=as_trained, run="scores.csv")
+for row in scores.rows[:5]:
+    print(row.arch)
+    print("   ", ", ".join(f"{name} {value:.5g}" for name, value in row.scores.items()))
 
 # %% [markdown]
 # ## Rank correlations with intervals
@@ -85,13 +89,18 @@ scores
 import numpy as np
 
 from nas.core.statistics.intervals import percentile_interval
-from nas.core.statistics.ranks import bootstrap_spearman, spearman_difference, spearman_matrix
+from nas.core.statistics.ranks import (
+    bootstrap_spearman,
+    spearman_difference,
+    spearman_matrix,
+)
 
 
 def worth(rankings, accuracy):
-    """ρ of each ranking with the accuracies, and the ends of its 95 % interval, by name; also those of chance."""
-    rho = spearman_matrix(list(rankings.values()), [accuracy])[:, 0]
-    low, high = percentile_interval(bootstrap_spearman(list(rankings.values()), [accuracy])[:, :, 0])
+    """ρ of each ranking with the accuracies, with its 95 % interval; also of chance."""
+    values = list(rankings.values())
+    rho = spearman_matrix(values, [accuracy])[:, 0]
+    low, high = percentile_interval(bootstrap_spearman(values, [accuracy])[:, :, 0])
     rng = np.random.default_rng(0)
     random_rankings = [rng.permutation(len(accuracy)) for _ in range(1000)]
     chance = percentile_interval(spearman_matrix(random_rankings, [accuracy])[:, 0])
@@ -104,18 +113,21 @@ def show(title, table):
         print(f"  {name:15} {value:6.2f}  [{low:5.2f}, {high:5.2f}]")
 
 
-valued = [number for number, row in enumerate(scores) if row.reason is None]  # cells on which every proxy has a value
+# the cells on which every proxy has a value
+valued = [number for number, row in enumerate(scores) if row.reason is None]
 ranked = {name: [scores.values(name)[number] for number in valued] for name in proxies}
 results = {}
 for column in ("clean", "fgsm"):
-    first, second = ([rows[number][name] for number in valued] for name in (column, f"{column} again"))
+    first = [rows[number][column] for number in valued]
+    second = [rows[number][f"{column} again"] for number in valued]
     results[column] = worth({**ranked, "second training": second}, first)
     show(f"{column}, {len(valued)} cells", results[column])
 
 # %%
 import matplotlib.pyplot as plt
 
-figure, panels = plt.subplots(1, 2, sharey=True, figsize=(8, 3), num="Rank correlations with their intervals")
+title = "Rank correlations with their intervals"
+figure, panels = plt.subplots(1, 2, sharey=True, figsize=(8, 3), num=title)
 for panel, (column, table) in zip(panels, results.items()):
     *names, chance = table
     panel.axvspan(*table[chance][1:], color="0.9", label="chance")
@@ -123,15 +135,17 @@ for panel, (column, table) in zip(panels, results.items()):
         value, low, high = table[name]
         panel.plot([low, high], [height, height], color="tab:blue")
         panel.plot(value, height, "o", color="tab:blue")
-    panel.set(title=column, xlabel="Spearman's ρ", xlim=(-1, 1), yticks=range(len(names)), yticklabels=names[::-1])
-panels[0].legend(loc="lower left")
+    panel.set(title=column, xlabel="Spearman's ρ", xlim=(-1, 1))
+    panel.set_yticks(range(len(names)), names[::-1])
+panels[0].legend(loc="upper left")
 figure.tight_layout()
 
 # %% [markdown]
 # ## Is a proxy better than counting weights?
 #
 # Two intervals that overlap do not answer this either: both rankings are of the same cells, so their difference has an
-# interval of its own, which is narrower. A proxy is shown to be better than size only if it lies above 0.
+# interval of its own, which is narrower. A proxy is shown to be better than size only if it lies above 0; among several
+# proxies, one whose interval barely does may be there by chance.
 
 # %%
 accuracy = [rows[number]["fgsm"] for number in valued]
@@ -161,21 +175,22 @@ folder = Path(os.environ.get("NAS_TEST_DATA", "")) / "robustness-dataset"
 if folder.is_dir():
     published = nas.open_tables(robustness=folder, dataset="cifar10")["fgsm@1"]
     more = space.draw(20 if QUICK else 150, seed=0, unique=True)
-    scored_more = nas.score(more, proxies=["synflow", "nwot", "params"], settings=size | scored)
-    usable = [row for row in scored_more if row.reason is None]
+    cheap = ["synflow", "nwot", "params"]
+    scores_of_more = nas.score(more, proxies=cheap, settings=as_trained)
+    usable = [row for row in scores_of_more if row.reason is None]
     accuracy = np.array([published[row.arch] for row in usable])
-    rankings = {name: np.array([row.scores[name] for row in usable]) for name in scored_more.proxies}
-    show(f"fgsm@1 of the robustness dataset, {len(usable)} cells", worth(rankings, accuracy))
+    rankings = {name: np.array([row.scores[name] for row in usable]) for name in cheap}
+    show(f"fgsm@1 after full training, {len(usable)} cells", worth(rankings, accuracy))
     rng = np.random.default_rng(0)
     samples = [rng.choice(len(usable), 15, replace=False) for _ in range(200)]
     for name, ranking in rankings.items():
-        low, high = percentile_interval(np.array([spearman_matrix([ranking[s]], [accuracy[s]])[0, 0] for s in samples]))
-        print(f"{name}: 95 % of the samples of 15 cells have ρ from {low:.2f} to {high:.2f}")
+        rho = [spearman_matrix([ranking[few]], [accuracy[few]])[0, 0] for few in samples]
+        low, high = percentile_interval(np.array(rho))
+        print(f"{name}: in 95 % of the samples of 15, ρ is {low:.2f} to {high:.2f}")
 else:
-    print(
-        "This cell needs the robustness dataset: meta.zip and the accuracies of cifar10 from http://robustness.vision."
-    )
-    print("Unpack them into a folder robustness-dataset, and let the variable NAS_TEST_DATA name the folder around it.")
+    print("This needs the robustness dataset: meta.zip and the accuracies of cifar10 from")
+    print("http://robustness.vision. Unpack them into a folder robustness-dataset, and let")
+    print("the environment variable NAS_TEST_DATA name the folder that contains it.")
 
 # %% [markdown]
 # ## Keep it
