@@ -143,7 +143,7 @@ show(reports["adversarial"], "pass", "warn")
 #
 # This network rounds each pixel to one of four values before it looks at the image. Rounding has the derivative zero,
 # so no gradient reaches the image. PGD has nothing to follow, and a paper that reports PGD alone would have found a
-# robust network without any training.
+# robust network without any adversarial training.
 
 
 # %%

@@ -143,7 +143,7 @@ figure.tight_layout()
 # %% [markdown]
 # ## Is a proxy better than counting weights?
 #
-# Two intervals that overlap do not answer this either: both rankings are of the same cells, so their difference has an
+# Two intervals that overlap do not answer this: both rankings are of the same cells, so their difference has an
 # interval of its own, which is narrower. A proxy is shown to be better than size only if it lies above 0; among several
 # proxies, one whose interval barely does may be there by chance.
 
