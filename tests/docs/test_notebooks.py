@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from forked import Fork, Say
 from scipy.stats import spearmanr
+from slowly import slow_but
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -107,7 +108,7 @@ def run(say: Say, name: str, quick: bool, folder: Path, file: Path | None = None
     PROMISED[name](names)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", slow_but(FILES, {"first_search"}))
 def test_a_notebook_gives_what_it_promises(name: str, tmp_path: Path) -> None:
     with Fork(run, name, True, tmp_path) as fork:
         assert fork.wait() == 0
