@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nas.core.statistics.intervals import percentile_interval
-from nas.core.statistics.ranks import bootstrap_spearman, spearman
+from nas.core.statistics.ranks import bootstrap_spearman, spearman, spearman_matrix
 from nas.search_spaces.darts.genotype import Genotype
 from nas.studies.correlate import correlate
 from nas.studies.papers.markdown import interval, number, spread, table
@@ -38,6 +40,27 @@ def ablation(scores: Scores, networks: Networks) -> str:
         lines.append(["with" if barrier else "without", f"{lr:g}", str(steps), rho, str(len(found)), number(paper)])
     head = ["barrier", "learning rate", "iterations", "ρ", "networks", "paper (table 1)"]
     return "### Eproxy's barrier on NASBench-101\n\n" + table(head, lines)
+
+
+def sizes(pairs: Sequence[tuple[Scores, Networks]]) -> str:
+    """Rho of the number of weights and of FLOPs with the accuracies of all published networks: no score is needed."""
+    lines = []
+    for _, networks in pairs:
+        if networks.plan.drawn_as is not None:
+            continue
+        costs: dict[str, tuple[int, int]] = {}
+        for task, published in networks.tables.items():
+            truth = published.column(networks.plan.tasks[task][1])
+            known = np.isfinite(truth)
+            archs = [arch for arch, there in zip(published.architectures, known) if there]
+            for arch in archs:
+                if arch not in costs:
+                    costs[arch] = networks.space.cost(networks.space.parse(arch))[:2]
+            of_archs = np.array([costs[arch] for arch in archs], dtype=float).T
+            weights, macs = spearman_matrix(of_archs, truth[known][None])[:, 0]
+            title = f"{networks.plan.group}, {task if len(networks.plan.tasks) > 1 else networks.plan.title}"
+            lines.append([title, f"{len(archs):,}", number(float(weights)), number(float(macs))])
+    return table(["all published networks of", "networks", "ρ of params", "ρ of flops"], lines)
 
 
 def doubled_inputs(networks: Networks, whole: ArrayTable) -> str:

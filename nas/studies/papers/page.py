@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas.studies.papers.further import ablation, doubled_inputs, predictions
+from nas.studies.papers.further import ablation, doubled_inputs, predictions, sizes
 from nas.studies.papers.markdown import interval, median, number, table
 from nas.studies.papers.networks import Networks
 from nas.studies.papers.plan import LABELS, SpacePlan
@@ -20,7 +20,7 @@ TITLES = {"flops": "flops (MACs)", DPS: "eproxy + DPS"}
 def page(plans: Sequence[SpacePlan], size: str, rows: Path, data: Path) -> str:
     """All tables. Plans of one group stand in one section, and plans with too few rows in none."""
     pairs = [(Scores(plan, size, rows), Networks(plan, data)) for plan in plans]
-    parts = [progress(pairs)]
+    parts = [progress(pairs), sizes(pairs)]
     shown = [pair for pair in pairs if len(pair[0].proxies.rows) >= MIN_ROWS]
     for group in dict.fromkeys(scores.plan.group for scores, _ in shown):
         parts.append(section(group, [pair for pair in shown if pair[0].plan.group == group]))
