@@ -5,9 +5,21 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfcx, ndtr
 
+from nas.core.errors import InputError
+from nas.core.suggestions import suggest
+
 FAR = 100.0  # standard deviations below the best; farther away, the series for the logarithm is exact to 1e-13
 
 ACQUISITIONS = ("ei", "mean", "thompson", "ucb")
+
+
+def check_acquisition(name: str) -> None:
+    """Raises InputError if there is no acquisition function of that name."""
+    if name not in ACQUISITIONS:
+        raise InputError(
+            f"Expected an acquisition but got {name!r}{suggest(name, list(ACQUISITIONS))}; available: "
+            f"{', '.join(ACQUISITIONS)}."
+        )
 
 
 def acquisition(

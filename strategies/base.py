@@ -54,6 +54,7 @@ class Strategy(ABC, Generic[A]):
     conditions: ClassVar[Mapping[str, Condition]] = {}
     uses: ClassVar[frozenset[str]] = frozenset()
     several: ClassVar[bool] = False
+    library: str | None = None  # the one that fits its model, where the proposals depend on which is installed
 
     def __init__(
         self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None, hints: Hints | None = None

@@ -16,8 +16,14 @@ from nas.strategies.base import Strategy
 class EvolutionOptions:
     population: int = 100  # P
     tournament: int = 25  # S
+    init: int | None = None  # random architectures at the start; by default as many as the population
 
     def check(self) -> None:
+        if self.init is not None and not 1 <= self.init <= self.population:
+            raise InputError(
+                f"Expected 1 <= init <= population but got init={self.init} population={self.population}; set "
+                "strategy.init and strategy.population."
+            )
         if not 1 <= self.tournament <= self.population:
             raise InputError(
                 f"Expected 1 <= tournament <= population but got tournament={self.tournament} "
@@ -29,8 +35,9 @@ class Evolution(Strategy[Any]):
     """A queue of P members; each child is the mutation of the best of S random members; the oldest dies.
 
     Source: Real et al., AAAI 2019 (arXiv:1802.01548), algorithm 1, aging evolution without crossover. The S members of
-    a tournament are drawn with replacement, as in the paper, so one can be drawn twice. Children that are infeasible
-    or failed do not enter the population, so that many of them in a row cannot empty it.
+    a tournament are drawn with replacement, as in the paper, so one can be drawn twice. With `init` below P, children
+    are made as soon as the population has that many members, and it grows to P. Children that are infeasible or failed
+    do not enter the population, so that many of them in a row cannot empty it.
 
     Versions before 0.2.0 drew without replacement; a search that such a version saved continues to do so.
     """
@@ -48,7 +55,8 @@ class Evolution(Strategy[Any]):
         return [self._propose() for _ in range(n)]
 
     def _propose(self) -> Any:
-        if len(self.population) < self.options.population:
+        wanted = self.options.population if self.options.init is None else self.options.init
+        if len(self.population) < wanted:
             return self.space.sample(self.rng)
         draw = self.rng.choices if self.with_replacement else self.rng.sample
         sample = draw(self.population, k=self.options.tournament)
@@ -73,3 +81,23 @@ class Evolution(Strategy[Any]):
         super().load_state_dict(state)
         self.population = deque((self.space.parse(text), fit) for text, fit in state["population"])
         self.with_replacement = state.get("with_replacement", False)  # not saved by versions before 0.2.0
+
+
+@dataclass
+class NaszillaEvolutionOptions(EvolutionOptions):
+    population: int = 30  # P
+    tournament: int = 10  # S
+    init: int | None = 10  # random architectures at the start
+
+
+class NaszillaEvolution(Evolution):
+    """The strategy `evolution` as the release of White et al. (naszilla) sets it, for comparisons with its results.
+
+    10 random architectures, a population that grows to 30 and then loses its oldest, and tournaments of 10, which are
+    drawn with replacement.
+    Source: White, Neiswanger and Savani, AAAI 2021 (arXiv:1910.11858), and its release.
+    """
+
+    name: ClassVar[str] = "evolution-naszilla"
+    references: ClassVar[tuple[str, ...]] = ("real2019regularized", "white2021bananas")
+    Options: ClassVar[type] = NaszillaEvolutionOptions

@@ -5,18 +5,35 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from random import Random
 from typing import Any, ClassVar
 
+from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
+from nas.core.seeds import derive
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Strategy
 
 MAX_DRAWS = 20  # attempts to find a random architecture of a class not proposed yet
 
 
+IMPROVEMENTS = ("best", "first")
+
+
 @dataclass
 class LocalSearchOptions:
-    """Local search has no settings."""
+    improvement: str = "best"  # move to the best of all neighbours, or to the first that is better
+    init: int = 1  # random architectures before each climb, which begins at the best of them
+
+    def check(self) -> None:
+        """Raises InputError for an unknown improvement or no start."""
+        if self.improvement not in IMPROVEMENTS:
+            raise InputError(
+                f"Expected improvement to be {' or '.join(IMPROVEMENTS)} but got {self.improvement!r}; set "
+                "strategy.improvement."
+            )
+        if self.init < 1:
+            raise InputError(f"Expected init >= 1 but got {self.init}; set strategy.init.")
 
 
 class LocalSearch(Strategy[Any]):
@@ -26,6 +43,9 @@ class LocalSearch(Strategy[Any]):
     move. The paper stops at the optimum; here a new climb begins, as in its authors' experiments with a fixed budget.
     No class is proposed twice, and an architecture that is infeasible or failed is worse than all others. If all
     neighbours are proposed but not all evaluated (in one large `ask`), random starts of later climbs are proposed too.
+
+    With `improvement=first` the search moves to the first neighbour that is better and does not evaluate the others;
+    their order is a permutation that depends only on the current architecture.
     """
 
     name: ClassVar[str] = "local"
@@ -54,16 +74,32 @@ class LocalSearch(Strategy[Any]):
     def _advance(self) -> bool:
         """Move to the best neighbour or to a new start; False if an architecture that decides is not evaluated yet."""
         if self.current is None:
-            if not self.starts or self._class(self.starts[0]) not in self.known:
+            count = self.options.init
+            if len(self.starts) < count or any(self._class(self.starts[one]) not in self.known for one in range(count)):
                 return False
-            start = self.starts.popleft()
-            self._move(start if self._fitness(start) is not None else None)
+            starts = [self.starts.popleft() for _ in range(count)]
+            valid = [arch for arch in starts if self._fitness(arch) is not None]
+            self._move(max(valid, key=self._fitness, default=None))
             return True
+        if self.options.improvement == "first":
+            return self._advance_to_the_first()
         if not all(key in self.known for key, _ in self._neighbours):
             return False
         around = [(fitness, arch) for key, arch in self._neighbours if (fitness := self.known[key]) is not None]
         best, arch = max(around, key=lambda pair: pair[0], default=(None, None))
         self._move(arch if best is not None and best > self._fitness(self.current) else None)
+        return True
+
+    def _advance_to_the_first(self) -> bool:
+        """Move to the first better neighbour, or to a new start if none is; False if the next is not evaluated yet."""
+        for key, arch in self._neighbours:
+            if key not in self.known:
+                return False
+            fitness = self.known[key]
+            if fitness is not None and fitness > self._fitness(self.current):
+                self._move(arch)
+                return True
+        self._move(None)
         return True
 
     def _start(self) -> Any:
@@ -89,7 +125,10 @@ class LocalSearch(Strategy[Any]):
         """The current architecture's neighbours and their classes."""
         if self.current is None:
             return []
-        return [(self._class(arch), arch) for arch in self.space.neighbors(self.current)]
+        neighbours = list(self.space.neighbors(self.current))
+        if self.options.improvement == "first":
+            Random(derive(0, "neighbours", str(self.current))).shuffle(neighbours)
+        return [(self._class(arch), arch) for arch in neighbours]
 
     def _class(self, arch: Any) -> str:
         return str(self.space.canonical(arch))
@@ -115,3 +154,20 @@ class LocalSearch(Strategy[Any]):
         self.starts = deque(map(self.space.parse, state["starts"]))
         self.known = dict(state["known"])
         self.asked = dict.fromkeys(state["asked"])
+
+
+@dataclass
+class NaszillaLocalSearchOptions(LocalSearchOptions):
+    improvement: str = "first"  # move to the best of all neighbours, or to the first that is better
+    init: int = 10  # random architectures before each climb, which begins at the best of them
+
+
+class NaszillaLocalSearch(LocalSearch):
+    """The strategy `local` as the release of White et al. (naszilla) sets it, for comparisons with its results.
+
+    Each climb begins at the best of 10 random architectures and moves to the first better neighbour.
+    Source: White, Nolen and Savani, UAI 2021 (arXiv:2005.02960), and its release.
+    """
+
+    name: ClassVar[str] = "local-naszilla"
+    Options: ClassVar[type] = NaszillaLocalSearchOptions

@@ -27,6 +27,7 @@ class ModelBasedStrategy(Strategy[A]):
         self.asked: dict[str, None] = {}  # classes that were proposed
         self.queue: list[A] = []  # chosen, not proposed yet; the best first
         self._class: Callable[[A], A] = getattr(self.space, "canonical", lambda arch: arch)
+        self.library = self._model(0).library
         self._within: dict[str, bool] = {}  # by class, whether the hint allows it; a cache, not part of the state
 
     def ask(self, n: int) -> list[A]:
@@ -57,6 +58,7 @@ class ModelBasedStrategy(Strategy[A]):
         best: list[A] = []
         if candidates and learnt.any():
             model = self._model(self.rng.getrandbits(32))
+            model.library = self.library
             mean, sd = model.fit(seen[learnt], fitness[learnt]).predict(features)
             noise = np.random.default_rng(self.rng.getrandbits(64))
             worth = self._acquisition(mean, sd, float(fitness.max()), noise)
@@ -124,6 +126,7 @@ class ModelBasedStrategy(Strategy[A]):
     def state_dict(self) -> State:
         return {
             **super().state_dict(),
+            **({} if self.library is None else {"library": self.library}),
             "told": [[str(arch), fit] for arch, fit in self.observed.values()],
             "asked": list(self.asked),
             "queue": [str(arch) for arch in self.queue],
@@ -131,6 +134,7 @@ class ModelBasedStrategy(Strategy[A]):
 
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
+        self.library = state.get("library")  # that of the begun search, whichever are installed now
         observed = [(self.space.parse(text), fit) for text, fit in state["told"]]
         self.observed = {self._key(arch): (arch, fit) for arch, fit in observed}
         self.asked = dict.fromkeys(state["asked"])

@@ -125,7 +125,7 @@ def test_a_circle_is_found_and_named() -> None:
 
 
 WHERE_USED = {  # libraries that take long to import or may be absent
-    *("PIL", "scipy", "sklearn", "torch", "torchvision", "safetensors", "ray", "autoattack", "pyautoattack"),
+    *("PIL", "scipy", "sklearn", "torch", "torchvision", "xgboost", "safetensors", "ray", "autoattack", "pyautoattack"),
     "pandas",
     "fcntl",  # not on Windows
 }

@@ -107,6 +107,7 @@ class Search(RunCommand):
             failed = f", {result.failed} of them without a value" if result.failed else ""
             note = " (no further class found that satisfies the constraints)" if result.exhausted else ""
             lines.append(f"{result.evaluated} classes evaluated{failed}{note}")
+            lines += [f"model fitted with {result.library}"] if result.library else []
             lines += _reasons(folder) if failed else []
         return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
 

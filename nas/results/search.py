@@ -77,6 +77,7 @@ class SearchResult(Result):
     failed: int  # how many of these have no value
     exhausted: bool  # whether the search ended because it found no further class
     supernet: SupernetTraining | None = field(default=None, metadata=flat())
+    library: str | None = None  # which fitted the strategy's model, if the numbers depend on that
 
     @property
     def best(self) -> FoundArchitecture:

@@ -30,6 +30,10 @@ EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the va
     "eval.mean": [],
     "eval.std": [],
 }
+EARLIER_OPTIONS: dict[str, Json] = {  # the same for options of one strategy
+    "evolution": {"init": None},
+    "local": {"improvement": "best", "init": 1},
+}
 
 
 def provenance_of(settings: Settings) -> Json:
@@ -41,6 +45,8 @@ def provenance_of(settings: Settings) -> Json:
     """
     values = config.plain(settings)
     left_out = [key for key, before in EARLIER_DEFAULTS.items() if _value(values, key) == before]
+    strategy = values["strategy"]
+    left_out += [f"strategy.{key}" for key, before in _earlier_options(strategy).items() if strategy.get(key) == before]
     left_out += [f"data.{key}" for key in EARLIER_DATA_DEFAULTS if not may_read(loader_type(settings.data.name), key)]
     return {
         "seed": settings.seed,
@@ -55,6 +61,12 @@ def _value(values: Json, key: str) -> Any:
     return values[section].get(name)
 
 
+def _earlier_options(strategy: Any) -> Json:
+    """The later options of the strategy in these settings, with the values before they were options."""
+    name = strategy.get("name") if isinstance(strategy, dict) else None
+    return EARLIER_OPTIONS.get(name, {}) if isinstance(name, str) else {}
+
+
 def with_earlier_defaults(settings: Values) -> Values:
     """The settings of a run of any version; settings that its sections lack get the value of earlier versions."""
     if not isinstance(settings, dict):
@@ -65,4 +77,6 @@ def with_earlier_defaults(settings: Values) -> Values:
         values = filled.get(section)
         if isinstance(values, dict) and (section != "strategy" or values.get("name") == "warmup-move"):
             filled[section] = {**values, name: values.get(name, deepcopy(before))}
+    if options := _earlier_options(filled.get("strategy")):
+        filled["strategy"] = {**options, **filled["strategy"]}
     return filled

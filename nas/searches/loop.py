@@ -176,6 +176,7 @@ class Search:
             evaluated=self.evaluated,
             failed=self.evaluated - len(fitness) // len(goals),
             exhausted=self.evaluated < self.budget,
+            library=self.strategy.library,
         )
 
     def _succeeded(self) -> Iterator[TaskResult[str, Metrics]]:

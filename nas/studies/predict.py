@@ -164,6 +164,7 @@ def predict(
         rows=data.rows,
         dropped=data.dropped,
         model=protocol.model,
+        library=PREDICTORS.get(protocol.model)(0).library,
         splits=protocol.splits,
         feature_count=len(data.names),
         targets={name: list(columns) for name, columns in targets.items()},

@@ -45,6 +45,7 @@ class PredictionResult(Record):
     rows: int
     dropped: dict[str, int]
     model: str
+    library: str | None = None  # which fitted the model, if the numbers depend on that
     splits: str
     feature_count: int
     targets: dict[str, list[str]]

@@ -57,7 +57,12 @@ def table_search(
     results = results_of(runs, jobs, how, "A search", lambda finished: tick(sum(len(job.seeds) for job in finished)))
     parts = {pair: [results[job] for job in jobs if job[:2] == pair] for pair in pairs}
     objectives = {
-        objective: ObjectiveResult({name: _summary(view, parts[objective, name]) for name in settings.strategies})
+        objective: ObjectiveResult(
+            {
+                name: _summary(view, parts[objective, name], runs.strategy(objective, name, 0).library)
+                for name in settings.strategies
+            }
+        )
         for objective in settings.objectives
     }
     return TableSearchResult(
@@ -80,7 +85,7 @@ def _largest(fitness: np.ndarray) -> float:
     return volume
 
 
-def _summary(view: TableView, parts: list[tuple[list[SearchTrace], float]]) -> StrategyResult:
+def _summary(view: TableView, parts: list[tuple[list[SearchTrace], float]], library: str | None) -> StrategyResult:
     """The result of a strategy over the seeds, in their order; a part has traces, and the seconds that they took."""
     traces = [trace for traces, _ in parts for trace in traces]
     best = [trace.best for trace in traces]
@@ -93,6 +98,7 @@ def _summary(view: TableView, parts: list[tuple[list[SearchTrace], float]]) -> S
         regret.mean(axis=0).tolist(),
         Quartiles(low.tolist(), high.tolist()),
         round(sum(seconds for _, seconds in parts), 3),
+        library,
         {name: _spread(view.values[name][best]) for name in view.shown},
     )
 

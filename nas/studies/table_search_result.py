@@ -41,7 +41,8 @@ class StrategyResult(Record):
     regret: list[float]  # mean, after each query
     regret_quartiles: Quartiles
     seconds: float
-    columns: dict[str, Spread] = field(metadata=flat(""))
+    library: str | None = None  # which fitted the strategy's model, if the numbers depend on that
+    columns: dict[str, Spread] = field(default_factory=dict, metadata=flat(""))
 
     def to_json(self) -> Json:
         """The columns come first."""

@@ -34,6 +34,8 @@ class Predictor(ABC):
     name: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     Options: ClassVar[type]
+    uncertain: ClassVar[bool] = True  # whether sd says anything; else it is 0
+    library: str | None = None  # the one that fits, where the numbers depend on which is installed
 
     def __init__(self, seed: int = 0, options: Any = None) -> None:
         self.seed = seed

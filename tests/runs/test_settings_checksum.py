@@ -31,12 +31,17 @@ NEW = (  # settings that the first version did not have
 )
 
 
+NEW_OPTIONS = {"evolution": ("init",), "local": ("improvement", "init")}  # the same of single strategies
+
+
 def of_before(chosen: Any) -> dict[str, Any]:
     """The settings as the first version wrote them."""
     values = config.plain(chosen)
     for key in NEW:
         section, name = key.split(".")
         values[section].pop(name, None)
+    for name in NEW_OPTIONS.get(values["strategy"]["name"], ()):
+        del values["strategy"][name]
     return values
 
 
@@ -64,6 +69,18 @@ def test_new_options_of_warm_up_and_moves_change_no_checksum() -> None:
     before = settings_checksum(values, (*CHANGEABLE, *PLACES))
     assert checksum(*moves) == before
     assert checksum(*moves, "strategy.neighbours=5") != before
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("evolution", "init=5"), ("local", "improvement=first"), ("local", "init=2")]
+)
+def test_new_options_of_a_strategy_change_no_checksum(name: str, other: str) -> None:
+    chosen = settings(f"strategy.name={name}")
+    values = of_before(chosen)
+    assert with_earlier_defaults(values)["strategy"] == config.plain(chosen)["strategy"]
+    before = settings_checksum(values, (*CHANGEABLE, *PLACES))
+    assert checksum(f"strategy.name={name}") == before
+    assert checksum(f"strategy.name={name}", f"strategy.{other}") != before
 
 
 OTHER = {  # for each of the earlier defaults, a value that is not today's

@@ -13,7 +13,7 @@ from families import one_per_family
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES, NASBench201, SearchSpace
 from nas.strategies import Goal
-from nas.strategies.evolution import Evolution, EvolutionOptions
+from nas.strategies.evolution import Evolution, EvolutionOptions, NaszillaEvolution
 from nas.strategies.random_search import RandomSearch
 
 WORTH = {"none": 0.0, "skip_connect": 1.0, "avg_pool_3x3": 2.0, "nor_conv_1x1": 3.0, "nor_conv_3x3": 4.0}
@@ -196,6 +196,20 @@ def test_impossible_options_are_told(population: int, tournament: int) -> None:
     with pytest.raises(InputError, match=f"tournament={tournament} population={population}"):
         EvolutionOptions(population, tournament).check()
     EvolutionOptions(5, 5).check()
+
+
+def test_with_naszilla_s_settings_it_grows_from_ten_to_thirty() -> None:
+    space = NASBench201()
+    strategy = NaszillaEvolution(space, (Goal("score"),), 0)
+    proposed = run(strategy, 50, additive)
+    rng = Random(0)
+    assert proposed[:10] == [space.sample(rng) for _ in range(10)]
+    for at in range(10, 50):
+        parents = proposed[max(0, at - 30) : at]
+        assert any(sum(a != b for a, b in zip(proposed[at].operations, one.operations)) == 1 for one in parents)
+    assert [arch for arch, _ in strategy.population] == proposed[-30:]
+    with pytest.raises(InputError, match="init=31"):
+        EvolutionOptions(30, 10, 31).check()
 
 
 def test_it_has_one_goal() -> None:

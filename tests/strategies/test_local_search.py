@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from families import one_per_family
 
+from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.search_spaces import SPACES, NASBench201, SearchSpace
 from nas.strategies import Goal
-from nas.strategies.local_search import LocalSearch
+from nas.strategies.local_search import LocalSearch, LocalSearchOptions, NaszillaLocalSearch
 from nas.strategies.random_search import RandomSearch
 
 GOALS = (Goal("score"),)
@@ -169,3 +170,24 @@ def test_twenty_random_starts_are_drawn_at_most() -> None:
     assert drawn == 1
     strategy.ask(1)  # the largest cell is asked for already
     assert drawn == 1 + 20
+
+
+def test_with_the_first_improvement_it_moves_at_once_and_begins_at_the_best_of_ten() -> None:
+    strategy = NaszillaLocalSearch(SPACE, GOALS, 5)
+    proposed = run(strategy, 60, unimodal)
+    best = max(proposed[:10], key=unimodal)
+    assert best != proposed[0]
+    current, moves = best, 0
+    for arch in proposed[10:]:
+        if all(key(other) in set(map(key, proposed[: proposed.index(arch)])) for other in SPACE.neighbors(current)):
+            break  # a local optimum: the next climb begins
+        assert arch in set(SPACE.neighbors(current))
+        if unimodal(arch) > unimodal(current):
+            current, moves = arch, moves + 1
+    assert moves > 1
+
+
+@pytest.mark.parametrize("options", [{"improvement": "last"}, {"init": 0}])
+def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="Expected"):
+        LocalSearchOptions(**options).check()

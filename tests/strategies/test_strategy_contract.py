@@ -23,10 +23,13 @@ GOALS = (Goal("score"),)
 ROUNDS, ASK = 15, 4  # past the size of a population
 OPTIONS: dict[str, dict[str, Any]] = {  # where the defaults are too slow for these tests, or not reached in them
     "bananas": {"candidates": 20, "members": 2, "layers": 2, "epochs": 5},
+    "bo": {"whole": 0, "candidates": 20, "batch": 25},
     "evolution": {"population": 15, "tournament": 5},
     "guided": {"predictor": "extra-trees", "whole": 0, "candidates": 20, "init": 10, "batch": 25},
     "nsga2": {"population": 15},
     "warmup-move": {"warmup": 40, "pool": 10, "tournament": 4, "neighbours": 10},
+    "xgb": {"rounds": 2, "depth": 2, "whole": 0, "candidates": 20, "init": 10, "batch": 25},
+    "xgb-rank": {"rounds": 2, "depth": 2, "whole": 0, "candidates": 20, "init": 10, "batch": 25},
     "warmup-move by the objective": {
         "ranked_by": "objective", "warmup": 20, "pool": 5, "tournament": 2, "neighbours": 6
     },

@@ -25,13 +25,23 @@ SUPERNET = [  # key, least, most, how far beyond is refused
     *((key, 1e-9, None, 1e-9) for key in ("lr", "clip", "alpha_lr", "step_size")),
 ]
 ASK_TELL = [
-    *(("guided", key, 1, None, 1) for key in ("init", "batch", "candidates", "parents")),
+    *(
+        (name, key, 1, None, 1)
+        for name in ("guided", "bo", "xgb")
+        for key in ("init", "batch", "candidates", "parents")
+    ),
+    *(("xgb", key, 1, None, 1) for key in ("rounds", "depth")),
+    ("xgb", "eta", 1e-9, 1, 1e-9),
+    ("bo", "length", 1e-9, None, 1e-9),
+    ("bo", "noise", 1e-9, None, 1e-9),
     *(
         ("bananas", key, 1, None, 1)
         for key in ("init", "batch", "candidates", "parents", "longest", "members", "epochs")
     ),
     *(("bananas", key, 0, None, 1) for key in ("random", "layers")),
     ("nsga2", "population", 2, None, 1),
+    ("evolution", "init", 1, 100, 1),  # up to the population
+    ("local", "init", 1, None, 1),
     ("evolution", "tournament", 1, 100, 1),  # up to the population
     ("warmup-move", "tournament", 1, 64, 1),  # up to the pool
     ("warmup-move", "pool", 10, 3000, 1),  # from the tournament to the warm-up

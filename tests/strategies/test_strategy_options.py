@@ -11,10 +11,15 @@ from typing import Any
 from nas.searches.dps import DPSOptions
 from nas.strategies import STRATEGIES
 
+BOOSTED = {  # Lukasik et al., ECCV 2022, and its release: the trees, 16 random first, 16 per round; rest: as guided
+    "rounds": 500, "depth": 6, "eta": 0.3, "init": 16, "batch": 16, "whole": 20_000, "candidates": 500, "parents": 10,
+}  # fmt: skip
 ASK_TELL: dict[str, dict[str, Any]] = {
     "random": {},
-    "local": {},
-    "evolution": {"population": 100, "tournament": 25},  # Real et al., AAAI 2019, section 4.1: P = 100, S = 25
+    "local": {"improvement": "best", "init": 1},  # White et al., UAI 2021, algorithm 1
+    "local-naszilla": {"improvement": "first", "init": 10},  # naszilla
+    "evolution-naszilla": {"population": 30, "tournament": 10, "init": 10},  # naszilla
+    "evolution": {"population": 100, "tournament": 25, "init": None},  # Real et al., AAAI 2019, 4.1: P = 100, S = 25
     "nsga2": {"population": 100},  # Deb et al., IEEE TEVC 2002, section IV
     "warmup-move": {  # Abdelfattah et al., ICLR 2021, section 5: their study of NAS-Bench-101
         "warmup": 3000, "pool": 64, "tournament": 10,
@@ -24,6 +29,12 @@ ASK_TELL: dict[str, dict[str, Any]] = {
         "init": 10, "batch": 10, "candidates": 100, "members": 5, "layers": 10, "width": 20, "epochs": 150,
         "parents": 5, "random": 0, "longest": 3,
     },
+    "bo": {  # naszilla: distance, length scale, 10 first and 10 per round; acquisition and noise: ours
+        "acquisition": "ei", "kappa": 0.5, "length": 3.0, "noise": 0.01, "init": 10, "batch": 10,
+        "whole": 20_000, "candidates": 500, "parents": 10,
+    },
+    "xgb": BOOSTED,
+    "xgb-rank": BOOSTED,
     "guided": {  # chosen on the robustness dataset: no published ones
         "predictor": "forest", "acquisition": "ucb", "kappa": 0.5, "init": 20, "batch": 10, "whole": 20_000,
         "candidates": 500, "parents": 10,

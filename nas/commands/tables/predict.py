@@ -123,7 +123,7 @@ def _text(result: PredictionResult) -> str:
     how = "one split" if result.splits == "1" else how
     head = (
         f"{result.n:,} classes of {result.dataset}; {result.model} on {result.feature_count} features "
-        f"({result.features}); {how}"
+        f"({result.features}{f', with {result.library}' if result.library else ''}); {how}"
     )
     others = result.dropped.get("other_member", 0)
     if others:

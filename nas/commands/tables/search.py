@@ -132,7 +132,7 @@ def _text(result: TableSearchResult, percent: set[str]) -> str:
             after = "" if reached.median is None else f", after {reached.median:g} queries in the median"
             tail.append(
                 f"{objective}, {name}: optimum found by {reached.found:.0%} of runs{after}; "
-                f"{one.seconds:.1f} s of computing"
+                f"{one.seconds:.1f} s of computing{f' with {one.library}' if one.library else ''}"
             )
     head = (
         f"{result.n_classes:,} classes of {result.dataset}; {result.seeds} runs of {result.queries} "

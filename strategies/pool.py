@@ -1,0 +1,121 @@
+"""Base of model-based strategies that choose from a whole small space, or from mutations and draws of a large one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from nas.core.config.conditions import Condition
+from nas.core.errors import InputError
+from nas.search_spaces.base import SearchSpace
+from nas.strategies.model_based import ModelBasedStrategy
+
+Features = Callable[[Sequence[Any]], np.ndarray]
+
+
+class PoolOptions(Protocol):
+    """The settings that decide which architectures are candidates, and when."""
+
+    init: int  # random architectures at the start
+    batch: int  # proposed between two fits
+    whole: int  # in a space of at most this many architectures, all are candidates
+    candidates: int  # in a larger space: new mutations, and half as many random architectures
+    parents: int  # how many of the best observed are mutated
+
+
+def check_pool(options: PoolOptions) -> None:
+    """Raises InputError if one of the numbers is less than 1."""
+    for key in ("init", "batch", "candidates", "parents"):
+        if getattr(options, key) < 1:
+            raise InputError(f"Expected {key} >= 1 but got {getattr(options, key)}; set strategy.{key}.")
+
+
+def _is_enumerated(space: Any, options: PoolOptions) -> bool:
+    """Whether the space is so small that all its architectures are candidates."""
+    return hasattr(space, "__len__") and space.__len__() <= options.whole  # len() itself fails beyond 2^63
+
+
+class EnumeratedSpace(NamedTuple):
+    """Every class of a space, with its features."""
+
+    archs: list[Any]  # the representatives
+    rows: dict[str, int]
+    features: np.ndarray  # (classes, d)
+
+
+SAMPLED = Condition(
+    lambda options, space: not _is_enumerated(space, options),
+    lambda options: f"in a space of at most strategy.whole={options.whole} architectures, all of which are candidates",
+)
+
+
+class PoolStrategy(ModelBasedStrategy[Any]):
+    """In a small space every class not proposed yet is a candidate; in a larger one, mutations of the best observed and
+    random architectures. An architecture that lacks the value of a feature (NaN) is no candidate, and the model does
+    not learn from it.
+    """
+
+    space: SearchSpace[Any]
+
+    def begin(self) -> None:
+        super().begin()
+        self._vectors: dict[str, np.ndarray] = {}  # by class; a cache, not part of the state
+
+    @abstractmethod
+    def _encoder(self) -> Features:
+        """A pure function from architectures to features (n, d): the same one at each call, as caches use it as key."""
+
+    def _candidates(self) -> tuple[list[Any], np.ndarray]:
+        every = self._enumerated()
+        if every is not None:
+            new = np.ones(len(every.archs), dtype=bool)
+            new[[every.rows[key] for key in self.asked]] = False
+            return [every.archs[row] for row in np.flatnonzero(new)], self._filled(every.features[new])
+        count = self.options.candidates
+        parents = self._ranking()[: self.options.parents]
+        mutations = self._mutations(parents, -(-count // len(parents)), count)
+        for _ in range(count // 2):
+            arch = self.space.sample(self.rng)
+            if (key := self._key(arch)) not in self.asked:
+                mutations.setdefault(key, arch)
+        archs = list(mutations.values())
+        return archs, self._features(archs) if archs else np.empty((0, 0))
+
+    def _features(self, archs: list[Any]) -> np.ndarray:
+        keys = [self._key(arch) for arch in archs]
+        every = self._enumerated()
+        if every is not None:
+            return self._filled(every.features[[every.rows[key] for key in keys]])
+        missing = {key: self._class(arch) for key, arch in zip(keys, archs) if key not in self._vectors}
+        if missing:
+            self._vectors.update(zip(missing, self._encoder()(list(missing.values()))))
+        return self._filled(np.stack([self._vectors[key] for key in keys]))
+
+    def _filled(self, features: np.ndarray) -> np.ndarray:
+        """Features as the model gets them; a missing value is NaN."""
+        return features
+
+    def _enumerated(self) -> EnumeratedSpace | None:
+        """All classes of the space if it is small enough, else None."""
+        if not _is_enumerated(self.space, self.options):
+            return None
+        return _enumerate(type(self.space), self._encoder())
+
+
+@lru_cache(maxsize=2)
+def _classes(kind: type[SearchSpace[Any]]) -> tuple[list[Any], dict[str, int]]:
+    """The representatives of the classes of a space, and the row of each."""
+    space = kind()
+    archs = list({space.canonical(arch): None for arch in space})
+    return archs, {str(arch): row for row, arch in enumerate(archs)}
+
+
+@lru_cache(maxsize=2)
+def _enumerate(kind: type[SearchSpace[Any]], features: Features) -> EnumeratedSpace:
+    """Computed once per process: spaces have no state, and the function of features is pure."""
+    archs, rows = _classes(kind)
+    return EnumeratedSpace(archs, rows, features(archs))
