@@ -25,7 +25,7 @@ from nas.results import EvalResult
 from nas.runs.given_model import evaluation_settings
 from nas.runs.run_config import read_config
 from nas.runs.run_folder import create, reopen
-from nas.runs.settings_checksum import CHANGEABLE, EARLIER_DEFAULTS, PLACES, provenance_of
+from nas.runs.settings_checksum import CHANGEABLE, EARLIER_DEFAULTS, EARLIER_OPTIONS, PLACES, provenance_of
 from nas.runs.stages.transfer import combine
 from nas.scoring.loop import default_row_settings, row_settings
 from nas.scoring.rows import RowFile
@@ -72,6 +72,8 @@ def first_version(settings: Any) -> dict[str, Any]:
     for key in EARLIER_DEFAULTS:
         section, _, name = key.partition(".")
         values[section].pop(name, None)
+    for name in EARLIER_OPTIONS.get(values["strategy"]["name"], ()):
+        del values["strategy"][name]
     return values
 
 
