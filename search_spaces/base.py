@@ -14,6 +14,7 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.search_spaces.network import RGB, Network
+from nas.search_spaces.node_graph import GraphForm, NodeGraph
 from nas.search_spaces.supernet import Supernet
 
 
@@ -210,3 +211,26 @@ class SearchSpace(Points[A]):
 
         An edge that no architecture chooses the operation of has a name of `JOINS`.
         """
+
+    # graphs with one node per operation, which a generator can draw
+
+    def graph_forms(self) -> Mapping[str, GraphForm]:
+        """The form of the graph of each part of an architecture, such as "normal"; empty in a space without graphs."""
+        return {}
+
+    def to_graph(self, arch: A) -> dict[str, NodeGraph]:
+        """The graph of each part of `arch`, by the names of `graph_forms`. Raises InputError in a space without."""
+        raise self._no_graphs()
+
+    def from_graph(self, graphs: Mapping[str, NodeGraph]) -> A | None:
+        """The architecture of these graphs, the inverse of `to_graph`; None if there is none that a search may propose.
+
+        Raises InputError in a space without graphs.
+        """
+        raise self._no_graphs()
+
+    def _no_graphs(self) -> InputError:
+        return InputError(
+            f"Expected a space whose architectures are graphs of operations but {self.name} has none; take another "
+            "space, such as nasbench201."
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations, product
 from math import comb
@@ -20,7 +20,9 @@ from nas.search_spaces.darts.notation import parse_genotype
 from nas.search_spaces.darts.published import official, published
 from nas.search_spaces.darts.supernet import DARTSSupernet
 from nas.search_spaces.network import RGB, Network
-from nas.search_spaces.twocells.cell import CELLS, Edges, canonical_edges, drawn_edges
+from nas.search_spaces.node_graph import GraphForm, NodeGraph
+from nas.search_spaces.twocells import nodes
+from nas.search_spaces.twocells.cell import CELLS, Edges, canonical_edges, drawn_edges, pair
 from nas.search_spaces.twocells.connection import is_connected
 from nas.search_spaces.twocells.cost import network_cost
 from nas.search_spaces.twocells.family import edge_changes
@@ -28,6 +30,7 @@ from nas.search_spaces.twocells.features import feature_names, features
 
 CHOICES = OPERATIONS[1:]  # what a search may choose; cells with `none` can be read and built, but are not proposed
 STEMS = ("cifar", "imagenet")
+FORM = nodes.graph_form(FAMILY)
 
 
 def _check(channels: int, cells: int, stem: str) -> None:
@@ -208,3 +211,22 @@ class DARTS(SearchSpace[Genotype]):
 
     def edges(self, arch: Genotype) -> dict[str, list[tuple[str, str, str]]]:
         return drawn_edges(arch.cells)
+
+    def graph_forms(self) -> Mapping[str, GraphForm]:
+        return dict.fromkeys(CELLS, FORM)
+
+    def to_graph(self, arch: Genotype) -> dict[str, NodeGraph]:
+        return {cell: nodes.to_graph(FORM, getattr(arch, cell)) for cell in CELLS}
+
+    def from_graph(self, graphs: Mapping[str, NodeGraph]) -> Genotype | None:
+        """None also for a cell that no search proposes: one with `none`, or a node that reads one input twice."""
+        normal, reduce = (nodes.from_graph(FORM, graphs[cell]) for cell in CELLS)
+        if normal is None or reduce is None or not (_proposed(normal) and _proposed(reduce)):
+            return None
+        return Genotype(normal, reduce)
+
+
+def _proposed(edges: Edges) -> bool:
+    """Whether a search may propose a cell with these edges."""
+    pairs = [pair(edges, node) for node in NODES]
+    return all(name in CHOICES for name, _ in edges) and all(one[1] != two[1] for one, two in pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -13,7 +13,7 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.search_spaces.base import Cost, SearchSpace
-from nas.search_spaces.nasbench101 import enumeration
+from nas.search_spaces.nasbench101 import enumeration, nodes
 from nas.search_spaces.nasbench101.cell import Cell
 from nas.search_spaces.nasbench101.cost import network_cost
 from nas.search_spaces.nasbench101.features import feature_names, features
@@ -22,6 +22,7 @@ from nas.search_spaces.nasbench101.neighbors import with_a_node_changed, with_an
 from nas.search_spaces.nasbench101.network import NASBench101Body
 from nas.search_spaces.nasbench101.notation import of_matrix, parse_cell
 from nas.search_spaces.network import RGB, Network
+from nas.search_spaces.node_graph import GraphForm, NodeGraph
 
 MIN_CHANNELS = 4  # a cell divides its channels among up to four nodes
 PROJECTION, ADDED = "projection", "concat"  # of edges in drawings; both are no operation of an inner node
@@ -149,6 +150,15 @@ class NASBench101(SearchSpace[Cell]):
             for source, target in arch.edges
         ]
         return {"cell": arrows + [(added[v], str(v), name) for v, name in enumerate(arch.operations, start=1)]}
+
+    def graph_forms(self) -> Mapping[str, GraphForm]:
+        return {"cell": nodes.FORM}
+
+    def to_graph(self, arch: Cell) -> dict[str, NodeGraph]:
+        return {"cell": nodes.to_graph(arch)}
+
+    def from_graph(self, graphs: Mapping[str, NodeGraph]) -> Cell | None:
+        return nodes.from_graph(graphs["cell"])
 
 
 LARGEST = parse_cell("111100100001000100101 " + " ".join(["conv3x3-bn-relu"] * 5))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -17,9 +17,13 @@ from nas.search_spaces.nasbench201.cell import EDGES, OPERATIONS, Cell
 from nas.search_spaces.nasbench201.connection import is_connected
 from nas.search_spaces.nasbench201.features import feature_names, features
 from nas.search_spaces.nasbench201.network import NASBench201Body, network_cost
+from nas.search_spaces.nasbench201.nodes import from_graph, graph_form, to_graph
 from nas.search_spaces.nasbench201.notation import parse_cell
 from nas.search_spaces.nasbench201.supernet import NASBench201Supernet
 from nas.search_spaces.network import RGB, Network
+from nas.search_spaces.node_graph import GraphForm, NodeGraph
+
+FORM = graph_form(OPERATIONS)
 
 
 @dataclass
@@ -162,3 +166,13 @@ class NASBench201(SearchSpace[Cell]):
                 if name != "none"
             ]
         }
+
+    def graph_forms(self) -> Mapping[str, GraphForm]:
+        return {"cell": FORM}
+
+    def to_graph(self, arch: Cell) -> dict[str, NodeGraph]:
+        return {"cell": to_graph(FORM, arch.operations)}
+
+    def from_graph(self, graphs: Mapping[str, NodeGraph]) -> Cell | None:
+        operations = from_graph(FORM, graphs["cell"])
+        return None if operations is None else Cell(operations)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -14,11 +14,13 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.core.suggestions import suggest
 from nas.search_spaces.base import Cost, SearchSpace
-from nas.search_spaces.nds import families
+from nas.search_spaces.nds import families, size_graph
 from nas.search_spaces.nds.families import CIFAR_DEPTHS, WIDTHS
 from nas.search_spaces.nds.notation import parse_point
 from nas.search_spaces.nds.point import NDSPoint
 from nas.search_spaces.network import RGB, Network
+from nas.search_spaces.node_graph import GraphForm, NodeGraph
+from nas.search_spaces.twocells import nodes
 from nas.search_spaces.twocells.cell import CELLS, Edges, canonical_edges, drawn_edges
 from nas.search_spaces.twocells.connection import is_connected
 from nas.search_spaces.twocells.cost import network_cost
@@ -187,6 +189,23 @@ class NDSCells(SearchSpace[NDSPoint]):
 
     def edges(self, arch: NDSPoint) -> dict[str, list[tuple[str, str, str]]]:
         return drawn_edges(arch.cells)
+
+    def graph_forms(self) -> Mapping[str, GraphForm]:
+        """Of both cells, and of the size: a chain of the depth and the width."""
+        return {**dict.fromkeys(CELLS, nodes.graph_form(self.family)), "size": size_graph.FORM}
+
+    def to_graph(self, arch: NDSPoint) -> dict[str, NodeGraph]:
+        form = nodes.graph_form(self.family)
+        cells = {cell: nodes.to_graph(form, getattr(arch, cell)) for cell in CELLS}
+        return {**cells, "size": size_graph.to_graph(arch.depth, arch.width)}
+
+    def from_graph(self, graphs: Mapping[str, NodeGraph]) -> NDSPoint | None:
+        form = nodes.graph_form(self.family)
+        normal, reduce = (nodes.from_graph(form, graphs[cell]) for cell in CELLS)
+        size = size_graph.from_graph(graphs["size"])
+        if normal is None or reduce is None or size is None:
+            return None
+        return NDSPoint(self.family, normal, reduce, *size)
 
 
 def _size(arch: NDSPoint, channels: int | None, cells: int | None, stem: str, auxiliary: bool) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from random import Random
 from typing import Any, ClassVar
@@ -13,12 +13,16 @@ from nas.search_spaces.base import Cost, SearchSpace
 from nas.search_spaces.nasbench201.cell import EDGES
 from nas.search_spaces.nasbench201.connection import is_connected
 from nas.search_spaces.nasbench201.features import four_node_features
+from nas.search_spaces.nasbench201.nodes import from_graph, graph_form, to_graph
 from nas.search_spaces.network import RGB, Network
+from nas.search_spaces.node_graph import GraphForm, NodeGraph
 from nas.search_spaces.transnas.layers import TransNASSettings
 from nas.search_spaces.transnas.micro import KINDS, OPERATIONS, MicroCell, every_cell, parse_micro, representatives
 from nas.search_spaces.transnas.micro_cost import DIGITS, micro_cost
 from nas.search_spaces.transnas.micro_network import MicroCellModule
 from nas.search_spaces.transnas.network import TransNASBody
+
+FORM = graph_form(OPERATIONS)
 
 
 class TransNASMicro(SearchSpace[MicroCell]):
@@ -104,6 +108,16 @@ class TransNASMicro(SearchSpace[MicroCell]):
         labels = ("in", "1", "2", "out")
         named = zip(EDGES, arch.operations)
         return {"cell": [(labels[a], labels[b], name) for (a, b), name in named if name != "none"]}
+
+    def graph_forms(self) -> Mapping[str, GraphForm]:
+        return {"cell": FORM}
+
+    def to_graph(self, arch: MicroCell) -> dict[str, NodeGraph]:
+        return {"cell": to_graph(FORM, arch.operations)}
+
+    def from_graph(self, graphs: Mapping[str, NodeGraph]) -> MicroCell | None:
+        operations = from_graph(FORM, graphs["cell"])
+        return None if operations is None else MicroCell(operations)  # type: ignore[arg-type]
 
 
 def _features(cell: MicroCell) -> dict[str, float]:
