@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
@@ -77,10 +78,10 @@ def _draw(axes: Axes, shown: Json) -> None:
         _box(axes, (x, y), (width, height), height / 2, facecolor="white", edgecolor=colour, linewidth=1.6 * UNIT)
         size = min(FONT, FONT * (width - 8) / _width(text, FONT))
         axes.text(x, y + BASELINE, text, size=size * UNIT, ha="center", va="baseline")
-    size, middle = shown["node_size"], shown["middle"]
+    node_size, middle = shown["node_size"], shown["middle"]
     for left, name, subscript in shown["nodes"]:
-        x = left + size[0] / 2
-        _box(axes, (x, middle), size, CORNER, facecolor=shown["node_colour"], linewidth=0)
+        x = left + node_size[0] / 2
+        _box(axes, (x, middle), node_size, CORNER, facecolor=shown["node_colour"], linewidth=0)
         start = x - (_width(name, FONT, "bold") + _width(subscript, SUBSCRIPT, "bold")) / 2
         look: Any = {"color": "white", "weight": "bold", "va": "baseline"}
         axes.text(start, middle + BASELINE, name, size=FONT * UNIT, **look)
@@ -96,4 +97,6 @@ def _box(axes: Axes, centre: tuple[float, float], size: tuple[float, float], cor
 
 def _width(text: str, size: float, weight: str = "normal") -> float:
     """The width of a text in pixels of the page."""
-    return float(TextPath((0, 0), text, size=size, prop={"weight": weight}).get_extents().width) if text else 0.0
+    if not text:
+        return 0.0
+    return float(TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight)).get_extents().width)
