@@ -8,9 +8,10 @@ from pathlib import Path
 from nas.studies.papers.further import ablation, doubled_inputs, predictions, sizes
 from nas.studies.papers.markdown import interval, median, number, table
 from nas.studies.papers.networks import Networks
+from nas.studies.papers.picking import in_words
 from nas.studies.papers.plan import LABELS, SpacePlan
 from nas.studies.papers.published import published
-from nas.studies.papers.ranking import DPS, TaskRanking, noise_ceiling, rank, score_table
+from nas.studies.papers.ranking import DPS, Gain, TaskRanking, noise_ceiling, rank, score_table
 from nas.studies.papers.scoring import ABLATION_PLAN, Scores, pool_of
 
 MIN_ROWS = 20  # networks below which nothing is shown
@@ -81,10 +82,24 @@ def section(group: str, pairs: Sequence[tuple[Scores, Networks]]) -> str:
         f"### {group}",
         table(["ρ, top 10 % · paper", *columns], ranked),
         table(["ρ given params (ρ with params)", *columns], beyond),
-        picks(columns),
+        *(picks(*one) for one in _by_release(columns, pairs)),
         *further,
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _by_release(
+    columns: dict[str, tuple[str, str, TaskRanking]], pairs: Sequence[tuple[Scores, Networks]]
+) -> list[tuple[dict[str, tuple[str, str, TaskRanking]], str]]:
+    """The columns of each plan with the release's setting of Eproxy for it."""
+    return [
+        (
+            {title: one for title, one in columns.items() if one[0] == scores.plan.name},
+            pool_of(scores.plan, scores.size)[0],
+        )
+        for scores, _ in pairs
+        if scores.plan.settings
+    ]
 
 
 def _rho(name: str, plan: str, task: str, ranking: TaskRanking) -> str:
@@ -103,18 +118,27 @@ def _beyond(ranking: TaskRanking, name: str) -> str:
     return f"{partial} ({number(ranking.rho_with_params.get(name))})"
 
 
-def picks(columns: dict[str, tuple[str, str, TaskRanking]]) -> str:
-    """The setting that each task picked; empty if there is no pool yet."""
-    lines = [
-        [
-            title,
-            f"`{one.trained}`".replace("|", "/"),
-            number(one.alpha),
-            f"{number(one.spearman_plain)} → {number(one.spearman)}",
-            str(ranking.picked_rows),
-        ]
-        for title, (_, _, ranking) in columns.items()
-        if (one := ranking.picked) is not None
-    ]
-    head = ["task", "setting picked", "α", f"ρ of the {LABELS} labels, release's → picked", "networks scored with it"]
-    return table(head, lines) if lines else ""
+def picks(columns: dict[str, tuple[str, str, TaskRanking]], release: str) -> str:
+    """The setting that each task picked, and what it gains on other networks; empty if there is no pool yet."""
+    lines = []
+    for title, (plan, task, ranking) in columns.items():
+        if ranking.picked is None:
+            continue
+        one, gain, paper = ranking.picked, ranking.gain, published(plan, task, DPS)
+        lines.append(
+            [
+                title,
+                in_words(one.trained, release),
+                number(one.alpha),
+                f"{number(one.spearman_plain)} → {number(one.spearman)}",
+                *(["", "", "", ""] if gain is None else _gain(gain)),
+                "" if paper is None else f"{number(paper[0])}, {paper[1]}%",
+            ]
+        )
+    head = ["eproxy + DPS", "setting picked", "α", f"ρ of the {LABELS} labels", "networks", "ρ", "difference of ρ"]
+    return table([*head, "top 10 %", "paper"], lines) if lines else ""
+
+
+def _gain(gain: Gain) -> list[str]:
+    difference = interval(gain.difference.value, gain.difference.low, gain.difference.high)
+    return [str(gain.n), f"{number(gain.plain)} → {number(gain.dps)}", difference, f"{gain.top10:.0%}"]

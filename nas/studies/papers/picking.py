@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.searches.dps import preferred
 from nas.searches.dps_fitness import agreement
-from nas.strategies.proxies.eproxy.genes import SHARED, Genes
+from nas.strategies.proxies.eproxy.genes import OF_A_STAGE, SHARED, Genes
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.scoring import Scores, pool_of
 
@@ -69,3 +69,15 @@ def picked_losses(scores: Scores, networks: Networks, picked: Picked) -> dict[st
         if loss is not None:
             losses[arch] = loss
     return losses
+
+
+def in_words(setting: str, release: str) -> str:
+    """The genes of a setting that differ from those of the release's; stages are numbered from the last one."""
+    one, other = Genes().parse(setting), Genes().parse(release)
+    words = [f"{gene} {getattr(one, gene)}" for gene in SHARED if getattr(one, gene) != getattr(other, gene)]
+    if len(one.stages) != len(other.stages):
+        words.append(f"{len(one.stages)} of {len(other.stages)} stages")
+    for number, (stage, own) in enumerate(zip(one.stages, other.stages), start=1):
+        changed = [gene for gene in OF_A_STAGE if getattr(stage, gene) != getattr(own, gene)]
+        words += [f"{gene} {getattr(stage, gene)} in stage {number}" for gene in changed]
+    return ", ".join(words) or "the release's"

@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 
-from nas.core.statistics.ranks import spearman
+from nas.core.statistics.ranks import Estimate, spearman, spearman_difference
 from nas.searches.dps_fitness import retrieval
 from nas.studies.correlate import ProxyCorrelation, correlate
 from nas.studies.papers.networks import Networks, key_of
@@ -21,6 +21,7 @@ from nas.tables.base import Table
 DPS = "eproxy+dps"
 LOWER_IS_BETTER = ("eproxy",)
 CEILING_DRAWS = 20
+MIN_GAIN = 20
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,17 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """Eproxy under the setting that a task picked beside that of the release, on the networks scored with both."""
+
+    n: int
+    plain: float
+    dps: float
+    difference: Estimate  # of the two rhos, paired
+    top10: float
+
+
+@dataclass(frozen=True)
 class TaskRanking:
     """All proxies on the networks of one task for which every one of them has a value."""
 
@@ -39,7 +51,7 @@ class TaskRanking:
     proxies: dict[str, Ranked]
     rho_with_params: dict[str, float | None]
     picked: Picked | None
-    picked_rows: int  # networks that were scored under the picked setting
+    gain: Gain | None  # None while fewer than `MIN_GAIN` networks are scored under the picked setting
 
 
 def score_table(scores: Scores, networks: Networks) -> ArrayTable:
@@ -80,7 +92,21 @@ def rank(scores: Scores, networks: Networks, task: str, table: ArrayTable) -> Ta
         values = whole.column(name) if name in LOWER_IS_BETTER else -whole.column(name)
         (correlation,) = of_columns.values()
         ranked[name] = Ranked(correlation, retrieval([float(value) for value in values], accuracies))
-    return TaskRanking(result.n, ranked, result.rho_with_params, picked, sum(done))
+    return TaskRanking(result.n, ranked, result.rho_with_params, picked, _gain(networks, task, table, losses))
+
+
+def _gain(networks: Networks, task: str, table: ArrayTable, losses: Mapping[str, float]) -> Gain | None:
+    if "eproxy" not in table.columns:
+        return None
+    own = dict(zip(table.architectures, table.column("eproxy")))
+    archs = [arch for arch in losses if math.isfinite(own.get(arch, math.nan))]
+    if len(archs) < MIN_GAIN:
+        return None
+    plain, dps = (np.array([-values[arch] for arch in archs]) for values in (own, losses))
+    truth = networks.accuracies(task, archs)
+    difference = spearman_difference(dps, plain, truth)
+    top10 = retrieval([-float(value) for value in dps], [float(value) for value in truth])
+    return Gain(len(archs), spearman(plain, truth), spearman(dps, truth), difference, top10)
 
 
 def restricted(table: ArrayTable, columns: Mapping[str, np.ndarray], rows: np.ndarray) -> ArrayTable:

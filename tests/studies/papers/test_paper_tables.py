@@ -19,7 +19,7 @@ from nas.studies.papers.further import ablation, feeds_twice
 from nas.studies.papers.markdown import interval, median, number, spread, table
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.page import page
-from nas.studies.papers.picking import Picked, pick, picked_losses, relative_flops
+from nas.studies.papers.picking import Picked, in_words, pick, picked_losses, relative_flops
 from nas.studies.papers.plan import LABELS, PLANS, SpacePlan
 from nas.studies.papers.published import ABLATION, PUBLISHED, ROWS, published
 from nas.studies.papers.ranking import DPS, noise_ceiling, rank, score_table
@@ -169,6 +169,13 @@ def test_each_task_picks_its_own_setting(tmp_path: Path, networks: Networks) -> 
         assert picked.spearman_plain < 0.9
 
 
+def test_a_setting_in_words_says_what_differs_from_the_release() -> None:
+    release = pool_of(PLAN, "small")[0]
+    assert in_words(release, release) == "the release's"
+    other = release.replace("lr=1.0", "lr=0.6").replace("net", "dot", 1).rpartition(" | ")[0]
+    assert in_words(other, release) == "lr 0.6, 2 of 3 stages, features dot in stage 1"
+
+
 def test_the_flops_term_is_added_to_picked_losses(tmp_path: Path, networks: Networks) -> None:
     scores = Scores(PLAN, "small", tmp_path, write=True)
     arch, other = networks.judged[:2]
@@ -207,7 +214,10 @@ def test_the_picked_setting_ranks_beside_the_release_once_its_rows_are_there(
         scores.picked.add((setting, key_of(arch)), (1.0, float(accuracy)))
     ranking = rank(scores, networks, "one", score_table(scores, networks))
     assert ranking.proxies[DPS].correlation.spearman == pytest.approx(1, abs=0.05)
-    assert ranking.picked_rows == 25
+    assert ranking.gain is not None
+    assert (ranking.gain.n, ranking.gain.top10) == (25, 1)
+    assert ranking.gain.plain == ranking.proxies["eproxy"].correlation.spearman
+    assert ranking.gain.dps == ranking.proxies[DPS].correlation.spearman
 
 
 def test_the_noise_ceiling_is_the_root_of_the_rho_of_two_strings_of_a_class() -> None:
