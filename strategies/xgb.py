@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -53,7 +53,8 @@ class XGB(PoolStrategy):
     loss: ClassVar[str] = "squared"
 
     def _encoder(self) -> Features:
-        return encoder(type(getattr(self.space, "whole", self.space)))
+        kind: type[Any] = type(getattr(self.space, "whole", self.space))
+        return encoder(kind)
 
     def _model(self, seed: int) -> Predictor:
         return BoostedTrees(seed, self.options.trees(self.loss))

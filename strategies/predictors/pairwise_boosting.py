@@ -62,7 +62,8 @@ class PairwiseTrees:
 def _pairs(y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The indices of the better and of the worse one of each pair."""
     if len(y) <= ALL_PAIRS:
-        return np.nonzero(y[:, None] > y)
+        better, worse = np.nonzero(y[:, None] > y)
+        return better, worse
     first = np.repeat(np.arange(len(y)), PARTNERS)
     second = rng.integers(len(y), size=len(first))
     swap = y[first] < y[second]
