@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nas.core.config.conditions import Condition
+from nas.search_spaces.base import SearchSpace
 from nas.strategies.pool import SAMPLED, Features, PoolStrategy, check_pool
 from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.adjacency import encoder
@@ -53,7 +54,7 @@ class XGB(PoolStrategy):
     loss: ClassVar[str] = "squared"
 
     def _encoder(self) -> Features:
-        kind: type[Any] = type(getattr(self.space, "whole", self.space))
+        kind: type[SearchSpace[Any]] = type(getattr(self.space, "whole", self.space))
         return encoder(kind)
 
     def _model(self, seed: int) -> Predictor:
