@@ -57,8 +57,8 @@ class BO(PoolStrategy):
     }
 
     def _encoder(self) -> Features:
-        kind: type[SearchSpace[Any]] = type(getattr(self.space, "whole", self.space))
-        return encoder(kind)
+        whole: SearchSpace[Any] = getattr(self.space, "whole", self.space)
+        return encoder(type(whole))
 
     def _model(self, seed: int) -> Predictor:
         return GaussianProcess(seed, self.options.process())

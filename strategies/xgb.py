@@ -54,8 +54,8 @@ class XGB(PoolStrategy):
     loss: ClassVar[str] = "squared"
 
     def _encoder(self) -> Features:
-        kind: type[SearchSpace[Any]] = type(getattr(self.space, "whole", self.space))
-        return encoder(kind)
+        whole: SearchSpace[Any] = getattr(self.space, "whole", self.space)
+        return encoder(type(whole))
 
     def _model(self, seed: int) -> Predictor:
         return BoostedTrees(seed, self.options.trees(self.loss))
