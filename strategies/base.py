@@ -14,6 +14,7 @@ from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
 from nas.core.goal import Goal
 from nas.core.io.checkpoint import State
+from nas.core.limit import Limits
 from nas.search_spaces.base import Points
 
 A = TypeVar("A")
@@ -38,7 +39,8 @@ class Strategy(ABC, Generic[A]):
 
     Lifetime: the search makes one per run, then alternates `ask(n)` and one `tell` for each proposed architecture, in
     the same order. The search itself takes care of isomorphic cells and of constraints: it tells known metrics without
-    a new evaluation, and `None` for an architecture that is not allowed or whose evaluation failed. Between
+    a new evaluation, `None` for an architecture that is not allowed or whose evaluation failed, and with
+    `tell_infeasible` one that is evaluated but outside a limit. Between
     two `tell`s the search may save `state_dict()`; a new strategy with the same options that loads it makes the same
     proposals. All randomness comes from `self.rng`.
 
@@ -57,7 +59,13 @@ class Strategy(ABC, Generic[A]):
     library: str | None = None  # the one that fits its model, where the proposals depend on which is installed
 
     def __init__(
-        self, space: Points[Any], goals: tuple[Goal, ...], seed: int, options: Any = None, hints: Hints | None = None
+        self,
+        space: Points[Any],
+        goals: tuple[Goal, ...],
+        seed: int,
+        options: Any = None,
+        hints: Hints | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.hints = hints if hints is not None else Hints()
         if len(goals) != 1 and not self.several:
@@ -76,6 +84,7 @@ class Strategy(ABC, Generic[A]):
             )
         self.space = space
         self.goals = goals
+        self.limits = limits if limits is not None else Limits()
         self.rng = Random(seed)
         self.begin()
 
@@ -98,6 +107,13 @@ class Strategy(ABC, Generic[A]):
     @abstractmethod
     def tell(self, arch: A, metrics: dict[str, float] | None) -> None:
         """The metrics of an architecture that was proposed; `None` if it is not allowed or its evaluation failed."""
+
+    def tell_infeasible(self, arch: A, metrics: dict[str, float]) -> None:
+        """The metrics of an architecture that was evaluated and is outside a limit.
+
+        A strategy that cannot learn from it treats it as one that failed.
+        """
+        self.tell(arch, None)
 
     def state_dict(self) -> State:
         """Everything that later proposals depend on, as plain JSON values. Subclasses extend it."""

@@ -23,6 +23,7 @@ class ModelBasedStrategy(Strategy[A]):
     """
 
     def begin(self) -> None:
+        self.limited: dict[str, list[float]] = {}  # class -> its quantities of the limits, if there are limits
         self.observed: dict[str, tuple[A, float]] = {}  # class -> an architecture and its fitness
         self.asked: dict[str, None] = {}  # classes that were proposed
         self.queue: list[A] = []  # chosen, not proposed yet; the best first
@@ -46,6 +47,11 @@ class ModelBasedStrategy(Strategy[A]):
     def tell(self, arch: A, metrics: dict[str, float] | None) -> None:
         if metrics is not None:
             self.observed[self._key(arch)] = (arch, self.goals[0].fitness(metrics))
+            if self.limits:
+                self.limited[self._key(arch)] = self.limits.values(metrics)
+
+    def tell_infeasible(self, arch: A, metrics: dict[str, float]) -> None:
+        self.tell(arch, metrics)
 
     def _choose(self, count: int) -> list[A]:
         """The best candidates by the model, filled up with random architectures if there are too few."""
@@ -61,13 +67,42 @@ class ModelBasedStrategy(Strategy[A]):
             model.library = self.library
             mean, sd = model.fit(seen[learnt], fitness[learnt]).predict(features)
             noise = np.random.default_rng(self.rng.getrandbits(64))
-            worth = self._acquisition(mean, sd, float(fitness.max()), noise)
-            best = [candidates[row] for row in np.argsort(-worth, kind="stable")[:count]]
+            worth = self._acquisition(mean, sd, self._best(fitness), noise)
+            order = np.argsort(-worth, kind="stable")
+            if self.limits:
+                order = self.limits.order(
+                    worth, self._quantities(seen[learnt], self._observed_quantities()[learnt], features)
+                )
+            best = [candidates[row] for row in order[:count]]
         taken = {**self.asked, **dict.fromkeys(map(self._key, best))}
         while len(best) < count:
             best.append(self._random(taken))
             taken[self._key(best[-1])] = None
         return best
+
+    def _best(self, fitness: np.ndarray) -> float:
+        """The best fitness observed within the limits; the least of all if none is within them."""
+        if not self.limits:
+            return float(fitness.max())
+        within = fitness[self.limits.feasible(self._observed_quantities())]
+        return float(within.max() if len(within) else fitness.min())
+
+    def _observed_quantities(self) -> np.ndarray:
+        """The limited quantities (n, limits) of the observed architectures."""
+        return np.array([self.limited[key] for key in self.observed])
+
+    def _quantities(self, seen: np.ndarray, values: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Predictions (m, limits) of the limited quantities for `features` (m, d), each by a model of its own."""
+        predicted = []
+        for column in values.T:
+            model = self._limit_model(self.rng.getrandbits(32))
+            model.library = self.library
+            predicted.append(model.fit(seen, column).predict(features).mean)
+        return np.stack(predicted, axis=1)
+
+    def _limit_model(self, seed: int) -> Predictor:
+        """A new predictor of a limited quantity, which is not fitted yet."""
+        return self._model(seed)
 
     @abstractmethod
     def _candidates(self) -> tuple[list[A], np.ndarray]:
@@ -120,7 +155,14 @@ class ModelBasedStrategy(Strategy[A]):
         return mutations
 
     def _ranking(self) -> list[A]:
-        """The observed architectures, the best first; those of equal fitness in the order observed."""
+        """The observed architectures, the best first; those of equal fitness in the order observed.
+
+        Those outside a limit come after all others.
+        """
+        if self.limits and self.observed:
+            fitness = np.array([fit for _, fit in self.observed.values()])
+            archs = [arch for arch, _ in self.observed.values()]
+            return [archs[row] for row in self.limits.order(fitness, self._observed_quantities())]
         return [arch for arch, _ in sorted(self.observed.values(), key=lambda pair: -pair[1])]
 
     def state_dict(self) -> State:
@@ -128,6 +170,7 @@ class ModelBasedStrategy(Strategy[A]):
             **super().state_dict(),
             **({} if self.library is None else {"library": self.library}),
             "told": [[str(arch), fit] for arch, fit in self.observed.values()],
+            **({"limited": list(self.limited.values())} if self.limits else {}),
             "asked": list(self.asked),
             "queue": [str(arch) for arch in self.queue],
         }
@@ -137,6 +180,7 @@ class ModelBasedStrategy(Strategy[A]):
         self.library = state.get("library")  # that of the begun search, whichever are installed now
         observed = [(self.space.parse(text), fit) for text, fit in state["told"]]
         self.observed = {self._key(arch): (arch, fit) for arch, fit in observed}
+        self.limited = dict(zip(self.observed, state.get("limited", [])))
         self.asked = dict.fromkeys(state["asked"])
         self.queue = [self.space.parse(text) for text in state["queue"]]
 

@@ -72,3 +72,6 @@ class XGBRank(XGB):
 
     name: ClassVar[str] = "xgb-rank"
     loss: ClassVar[str] = "pairwise"
+
+    def _limit_model(self, seed: int) -> Predictor:
+        return BoostedTrees(seed, self.options.trees("squared"))  # a limit is a value, and the order does not tell it

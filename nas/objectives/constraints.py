@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from nas.core.errors import InputError, NasError
+from nas.core.limit import COMPARE
 from nas.core.suggestions import suggest
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import LATENCY
 
-_COMPARE = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
-_QUANTITY = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}
+SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}
 _FORM = re.compile(r"\s*([\w.:@-]+?)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*(%?)\s*")
 
 
@@ -39,13 +38,13 @@ class Constraint:
         Raises InputError for any other text.
         """
         match = _FORM.fullmatch(text)
-        if match is None or not (others or match[1] in (*_QUANTITY, LATENCY)):
+        if match is None or not (others or match[1] in (*SIZES, LATENCY)):
             raise InputError(
                 f"Expected a constraint such as params<=1e6, flops<=50% or latency<=5 in search.constraints but got "
-                f"{text!r}{suggest(match[1], [*_QUANTITY, LATENCY]) if match else ''}; quantities are params, flops, "
+                f"{text!r}{suggest(match[1], [*SIZES, LATENCY]) if match else ''}; quantities are params, flops, "
                 "latency and the columns of given tables."
             )
-        if match[4] and match[1] not in _QUANTITY:
+        if match[4] and match[1] not in SIZES:
             raise InputError(f"Expected percent for params and flops only but got {text!r} in search.constraints.")
         try:
             limit = float(match[3])
@@ -56,7 +55,7 @@ class Constraint:
     def holds(self, value: float, largest: float = math.nan) -> bool:
         """Whether a value satisfies the constraint; `largest` is the value of the largest architecture."""
         limit = self.limit / 100 * largest if self.percent else self.limit
-        return _COMPARE[self.comparison](value, limit)
+        return COMPARE[self.comparison](value, limit)
 
     def __str__(self) -> str:
         return f"{self.quantity}{self.comparison}{self.limit:g}{'%' if self.percent else ''}"
@@ -77,10 +76,10 @@ class Constraints:
     ) -> None:
         self._trained = trained
         parts = [Constraint.parse(text, others=True) for text in texts]
-        self.parts = sorted(parts, key=lambda one: (one.quantity not in _QUANTITY, one.quantity == LATENCY))
+        self.parts = sorted(parts, key=lambda one: (one.quantity not in SIZES, one.quantity == LATENCY))
         self._others: dict[str, Callable[[str], float]] = {}
         for one in self.parts:
-            if one.quantity not in _QUANTITY:
+            if one.quantity not in SIZES:
                 if quantity is None:
                     raise InputError(f"Expected a constraint on params or flops but got {one}.")
                 self._others[one.quantity] = quantity(one.quantity)
@@ -99,8 +98,8 @@ class Constraints:
         return any(one.quantity == LATENCY for one in self.parts)
 
     def _holds(self, one: Constraint, arch: Any) -> bool:
-        if one.quantity in _QUANTITY:
-            trained, read = self._trained(), _QUANTITY[one.quantity]
+        if one.quantity in SIZES:
+            trained, read = self._trained(), SIZES[one.quantity]
             return one.holds(read(trained.cost(arch)), read(trained.largest))
         try:
             return one.holds(self._others[one.quantity](str(arch)))

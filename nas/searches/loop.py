@@ -144,7 +144,11 @@ class Search:
             for key in batch.new:
                 self.store.append_history(key)
             for arch, key in zip(batch.asked, batch.keys):
-                self.strategy.tell(arch, metrics.get(key))
+                found = metrics.get(key)
+                if found is None or self.strategy.limits.hold(found):
+                    self.strategy.tell(arch, found)
+                else:
+                    self.strategy.tell_infeasible(arch, found)
             if batch.new and self.store.durable:  # after a kill, a fruitless step is repeated with the same outcome
                 self.store.put("search/state", self.state_dict())
         self.evaluated += len(batch.new)

@@ -9,8 +9,10 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.core.execution.executor import ExecutorSettings, results_of
+from nas.strategies import Goal
 from nas.strategies.pareto import hypervolume, undominated
 from nas.studies.table_search_result import (
+    Feasible,
     ObjectiveResult,
     Quartiles,
     Reached,
@@ -20,7 +22,7 @@ from nas.studies.table_search_result import (
 )
 from nas.studies.table_search_runs import Job, SearchRuns, SearchTrace, scaled
 from nas.studies.table_search_settings import TableSearchSettings
-from nas.studies.table_view import TableView, table_view
+from nas.studies.table_view import table_view
 from nas.tables import Collection
 
 SEEDS_OF_A_JOB = 10
@@ -45,7 +47,11 @@ def table_search(
     settings.check()
     view = table_view(tables, settings)
     several = [objective for objective in settings.objectives if len(view.goals(objective)) > 1]
-    runs = SearchRuns(settings, view, {objective: _largest(view.fitness(objective)) for objective in several})
+    runs = SearchRuns(
+        settings,
+        view,
+        {objective: _largest(view.fitness(objective), view.feasible(settings.limits)) for objective in several},
+    )
     pairs = [(objective, name) for objective in settings.objectives for name in settings.strategies]
     for objective, name in pairs:
         runs.strategy(objective, name, 0)  # raises InputError before anything runs
@@ -58,10 +64,7 @@ def table_search(
     parts = {pair: [results[job] for job in jobs if job[:2] == pair] for pair in pairs}
     objectives = {
         objective: ObjectiveResult(
-            {
-                name: _summary(view, parts[objective, name], runs.strategy(objective, name, 0).library)
-                for name in settings.strategies
-            }
+            {name: _summary(runs, objective, name, parts[objective, name]) for name in settings.strategies}
         )
         for objective in settings.objectives
     }
@@ -69,26 +72,32 @@ def table_search(
         queries=settings.queries,
         seeds=settings.seeds,
         n_classes=len(view.classes),
+        count=settings.count,
         columns=view.shown,
-        optimum=view.optimum(settings.objectives),
+        optimum=view.optimum(settings.objectives, settings.limits),
+        limits=list(map(str, settings.limits.parts)) or None,
+        joint=settings.joint,
+        feasible_share=float(view.feasible(settings.limits).mean()) if settings.limits else None,
         objectives=objectives,
         strategies=objectives[settings.objectives[0]].strategies,
     )
 
 
-def _largest(fitness: np.ndarray) -> float:
-    """The hypervolume of the Pareto front of all classes."""
-    goals = np.unique(scaled(fitness), axis=0)  # duplicates add nothing
+def _largest(fitness: np.ndarray, feasible: np.ndarray) -> float:
+    """The hypervolume of the Pareto front of all classes within the limits; goals are scaled over all classes."""
+    goals = np.unique(scaled(fitness)[feasible], axis=0)  # duplicates add nothing
     volume = hypervolume(goals[undominated(goals)], np.zeros(goals.shape[1]))
     if volume == 0:
         raise InputError("Expected goals that differ over the table but one has the same value everywhere.")
     return volume
 
 
-def _summary(view: TableView, parts: list[tuple[list[SearchTrace], float]], library: str | None) -> StrategyResult:
+def _summary(
+    runs: SearchRuns, objective: str, name: str, parts: list[tuple[list[SearchTrace], float]]
+) -> StrategyResult:
     """The result of a strategy over the seeds, in their order; a part has traces, and the seconds that they took."""
     traces = [trace for traces, _ in parts for trace in traces]
-    best = [trace.best for trace in traces]
+    best = [trace.best for trace in traces if trace.best >= 0]
     regret = np.stack([trace.regret for trace in traces])  # (seeds, queries)
     low, high = np.percentile(regret, (25, 75), axis=0)
     reached = np.where((regret == 0).any(axis=1), (regret == 0).argmax(axis=1) + 1.0, np.inf)
@@ -98,9 +107,21 @@ def _summary(view: TableView, parts: list[tuple[list[SearchTrace], float]], libr
         regret.mean(axis=0).tolist(),
         Quartiles(low.tolist(), high.tolist()),
         round(sum(seconds for _, seconds in parts), 3),
-        library,
-        {name: _spread(view.values[name][best]) for name in view.shown},
+        runs.strategy(objective, name, 0).library,
+        _feasible(runs.view.goals(objective)[0], traces) if runs.settings.limits else None,
+        {column: _spread(runs.view.values[column][best]) for column in runs.view.shown},
     )
+
+
+def _feasible(goal: Goal, traces: list[SearchTrace]) -> Feasible:
+    """What the runs found within the limits; means over those that found something by then."""
+    sign = 1 if goal.higher_is_better else -1
+    fitness = sign * np.stack([trace.fitness for trace in traces])  # (seeds, queries)
+    found = np.isfinite(fitness)
+    total = np.where(found, fitness, 0).sum(axis=0)
+    best = [None if not count else float(value / count) for value, count in zip(total, found.sum(axis=0))]
+    share = np.mean([trace.feasible for trace in traces], axis=0)
+    return Feasible(float(share[-1]), float(found[:, -1].mean()), share.tolist(), best)
 
 
 def _spread(values: np.ndarray) -> Spread:

@@ -34,6 +34,16 @@ class Quartiles(Record):
 
 
 @dataclass(frozen=True)
+class Feasible(Record):
+    """What a strategy asked within the limits, as means over the runs."""
+
+    share: float  # of all queries
+    runs: float  # the fraction of the runs that found an architecture within the limits
+    shares: list[float]  # of the queries so far, after each query
+    best: list[float | None]  # the best so far within the limits, after each query; None before any run has one
+
+
+@dataclass(frozen=True)
 class StrategyResult(Record):
     """What a strategy found on an objective, over the seeds; `columns` are those of the best architectures."""
 
@@ -42,6 +52,7 @@ class StrategyResult(Record):
     regret_quartiles: Quartiles
     seconds: float
     library: str | None = None  # which fitted the strategy's model, if the numbers depend on that
+    feasible: Feasible | None = None  # if there are limits
     columns: dict[str, Spread] = field(default_factory=dict, metadata=flat(""))
 
     def to_json(self) -> Json:
@@ -64,8 +75,12 @@ class TableSearchResult(Record):
     dataset: str = ""
     queries: int
     seeds: int
-    n_classes: int
+    n_classes: int  # strings if they are counted
+    count: str = "classes"  # what a query is: one of classes or strings
     columns: list[str]
+    limits: list[str] | None = None
+    joint: bool = False  # whether strategies also ranked by the limited columns
+    feasible_share: float | None = None  # of the classes of the table, if there are limits
     optimum: dict[str, float | None]  # by column
     objectives: dict[str, ObjectiveResult]
     strategies: dict[str, StrategyResult]  # of the first objective

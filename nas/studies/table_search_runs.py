@@ -38,10 +38,12 @@ class Job(NamedTuple):
 
 
 class SearchTrace(NamedTuple):
-    """What a run found: the row of the best class, and the regret after each query."""
+    """What a run found: the row of the best class within the limits (-1 if none is), and curves over the queries."""
 
     best: int
     regret: np.ndarray  # (queries,)
+    feasible: np.ndarray  # (queries,): the share of the queries so far that are within the limits
+    fitness: np.ndarray  # (queries,): the best so far within the limits, by the first goal; NaN before the first one
 
 
 @dataclass(eq=False)
@@ -54,6 +56,7 @@ class SearchRuns:
 
     def __call__(self, job: Job) -> list[SearchTrace]:
         names = [goal.name for goal in self.view.goals(job.objective)]
+        names += [one.name for one in self.settings.limits.parts if one.name not in names]
         values = zip(*(self.view.values[name].tolist() for name in names))
         metrics = {arch: dict(zip(names, row)) for arch, row in zip(self.view.classes, values)}
         rows = {arch: row for row, arch in enumerate(self.view.classes)}
@@ -83,7 +86,7 @@ class SearchRuns:
         hints = Hints(self._features, None if self.settings.cheap is None else self._cheap, self._allowed)
         if self._partial:
             check_strategy(kind)
-        return kind(self._points, self.view.goals(objective), seed, options, hints)
+        return kind(self._points, self.view.goals(objective), seed, options, hints, self.settings.limits)
 
     @cached_property
     def _partial(self) -> bool:
@@ -96,17 +99,30 @@ class SearchRuns:
 
     def trace(self, history: np.ndarray, fitness: np.ndarray, objective: str) -> SearchTrace:
         """The trace of a run that queried these rows, in this order; `fitness` is (classes, goals)."""
+        within = self._within[history]
+        so_far = np.maximum.accumulate(np.where(within, fitness[history, 0], -np.inf))
+        so_far[np.isinf(so_far)] = np.nan
         if fitness.shape[1] == 1:
-            values = fitness[history, 0]
-            regret = fitness.max() - np.maximum.accumulate(values)
-            best = int(history[values.argmax()])  # of equal ones, the first found
+            top = fitness[self._within, 0].max()
+            regret = top - np.where(np.isnan(so_far), fitness.min(), so_far)
+            worth = fitness[history, 0]
         else:
             goals = scaled(fitness)[history]
-            regret = 1 - _volumes(goals) / self.largest[objective]
+            regret = 1 - _volumes(np.where(within[:, None], goals, 0.0)) / self.largest[objective]
             regret[regret < EXACT] = 0.0
-            best = int(history[goals.mean(axis=1).argmax()])
-        missing = self.settings.queries - len(regret)  # a space may be exhausted earlier
-        return SearchTrace(best, np.concatenate([regret, np.full(missing, regret[-1])]))
+            worth = goals.mean(axis=1)
+        best = int(history[np.where(within, worth, -np.inf).argmax()]) if within.any() else -1  # of equals, the first
+        share = np.cumsum(within) / np.arange(1, len(history) + 1)
+        return SearchTrace(best, *map(self._filled, (regret, share, so_far)))
+
+    def _filled(self, curve: np.ndarray) -> np.ndarray:
+        """(queries,): a curve whose last value is repeated; a space may be exhausted before all queries are used."""
+        return np.concatenate([curve, np.full(self.settings.queries - len(curve), curve[-1])])
+
+    @cached_property
+    def _within(self) -> np.ndarray:
+        """(classes,): whether each is within the limits."""
+        return self.view.feasible(self.settings.limits)
 
     def _features(self, archs: Sequence[Any]) -> np.ndarray:
         parts = [

@@ -9,10 +9,13 @@ from typing import Any
 
 from nas.core import config
 from nas.core.errors import InputError
+from nas.core.limit import Limits
 from nas.core.suggestions import suggest
+from nas.objectives.limits import parse_limits
 from nas.objectives.notation import GRAPH
 from nas.strategies import STRATEGIES
 
+COUNTS = ("classes", "strings")
 MAX_COUNT = 100_000  # of queries, of seeds, and of architectures asked at once
 
 
@@ -30,6 +33,9 @@ class TableSearchSettings:
     cheap: str | None = None  # the cheap objective of the strategies that use one
     options: tuple[str, ...] = ()  # `evolution.population=50`
     features: tuple[str, ...] = (GRAPH,)  # what predictors see: the cell's graph, and columns
+    limit_texts: tuple[str, ...] = ()  # `edgegpu_latency<=4`: known only after a query
+    count: str = COUNTS[0]  # what a query is: a class of isomorphic cells, or a string
+    joint: bool = False  # whether strategies also rank by the limited columns
 
     def check(self) -> None:
         """Raises InputError for settings that are impossible or contradict each other."""
@@ -39,6 +45,10 @@ class TableSearchSettings:
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected --seed between 0 and 2^63 but got {self.seed}.")
         needed = {hint for name, options in self.options_of.items() for hint in STRATEGIES.get(name).needs(options)}
+        if self.count not in COUNTS:
+            raise InputError(f"Expected --count to be {' or '.join(COUNTS)} but got {self.count!r}.")
+        if self.joint and not self.limits:
+            raise InputError("Expected --limit with --joint but got none; leave --joint out.")
         if not self.features:
             raise InputError(f"Expected --features such as {GRAPH},scores:nwot but got none.")
         for key, given in (("cheap", self.cheap is not None), ("features", self.features != (GRAPH,))):
@@ -49,6 +59,11 @@ class TableSearchSettings:
             names = getattr(self, key)
             if not names or len(set(names)) < len(names):
                 raise InputError(f"Expected different {key} but got {', '.join(names) or 'none'}.")
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The limits. Raises InputError if a text is none."""
+        return Limits(parse_limits(self.limit_texts, "--limit"), self.joint)
 
     @cached_property
     def options_of(self) -> dict[str, object]:

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.limit import Limits
 from nas.objectives.notation import GRAPH, parse
 from nas.search_spaces import SearchSpace
 from nas.searches.percentile_ranks import default_columns
 from nas.strategies import Goal
 from nas.strategies.proxies import PROXIES
+from nas.studies.string_space import string_space
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.tables import Collection
 from nas.tables.collection import SCORES
 
+MAX_LISTED = 100_000  # architectures of a space whose strings are listed
 SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}  # known without a table
 
 
@@ -56,13 +59,19 @@ class TableView:
         """Whether the class of an architecture is in `classes`."""
         return str(self.space.canonical(arch)) in self._rows
 
-    def optimum(self, objectives: list[str]) -> dict[str, float | None]:
-        """The best value of each column; where an objective gives a direction (`params:min`), in that direction."""
+    def feasible(self, limits: Limits) -> np.ndarray:
+        """(classes,): whether each is within the limits."""
+        columns = [self.values[one.name] for one in limits.parts]
+        return limits.feasible(np.stack(columns, axis=1) if columns else np.empty((len(self.classes), 0)))
+
+    def optimum(self, objectives: list[str], limits: Limits) -> dict[str, float | None]:
+        """The best value of each column within the limits; in the direction that an objective gives (`params:min`)."""
         goals = [goal for objective in objectives for goal in self.goals(objective)]
         higher = {**self.higher, **{goal.name: goal.higher_is_better for goal in reversed(goals)}}
         best: dict[str, float | None] = {}
+        within = self.feasible(limits)
         for name in self.shown:
-            values = self.values[name][np.isfinite(self.values[name])]
+            values = self.values[name][np.isfinite(self.values[name]) & within]
             best[name] = None if not len(values) else float(values.max() if higher[name] else values.min())
         return best
 
@@ -79,26 +88,41 @@ def table_view(tables: Collection, settings: TableSearchSettings) -> TableView:
     """
     goals = [term.name for objective in settings.objectives for term in parse(objective)]
     asked = tables.chosen(settings.columns) if settings.columns else default_columns(tables) or tables.chosen(())
-    shown = list(dict.fromkeys([*asked, *goals]))
+    limited = [one.name for one in settings.limits.parts]
+    shown = list(dict.fromkeys([*asked, *goals, *limited]))
     cheap = [] if settings.cheap is None else [term.name for term in parse(settings.cheap)]
     if len(cheap) > 1:
         raise InputError(f"Expected one cheap objective but got {settings.cheap!r}.")
     measured = [name for name in goals if name not in SIZES] or [name for name in shown if name not in SIZES]
-    classes = tables.classes(measured)
+    measured += [name for name in limited if name not in measured]
+    space = string_space(tables.space) if settings.count == "strings" else tables.space
+    classes = tables.classes(measured) if space is tables.space else _strings(tables, space, measured)
     columns = dict.fromkeys([*shown, *cheap, *(name for name in settings.features if name != GRAPH)])
     view = TableView(
         classes,
         shown,
         {name: _values(tables, name, classes) for name in columns},
         {name: _higher_is_better(tables, name) for name in columns},
-        tables.space,
+        space,
     )
+    if not view.feasible(settings.limits).any():
+        raise InputError(f"Expected limits that some class of the table meets but none of {settings.limits} does.")
     if settings.queries > len(classes):
         raise InputError(
-            f"Expected --queries of at most {len(classes):,}, the classes with a value in {', '.join(measured)}, but "
-            f"got {settings.queries:,}."
+            f"Expected --queries of at most {len(classes):,}, the {settings.count} with a value in "
+            f"{', '.join(measured)}, but got {settings.queries:,}."
         )
     return view
+
+
+def _strings(tables: Collection, space: SearchSpace[Any], columns: Sequence[str]) -> list[str]:
+    """The strings of the space with a value in each of the columns: of their own row, else of their class.
+
+    Of a space that is too large to list, the strings that the table of the first column has.
+    """
+    names = list(map(str, space)) if space.__len__() <= MAX_LISTED else list(tables.column(columns[0])[0].architectures)
+    known = np.all([np.isfinite(tables.values(name, names)) for name in dict.fromkeys(columns)], axis=0)
+    return [name for name, there in zip(names, known) if there]
 
 
 def fractions(tables: Collection, columns: Sequence[str]) -> set[str]:

@@ -438,6 +438,8 @@ def _tables() -> Iterator[Case]:
         f"tables search {quick} --set nsga2.population=6 --objective clean+params:min --strategy nsga2 --json",
         f"tables search {quick} --objective fgsm@1 --strategy guided,local --json",
         f"tables search {quick} --objective edgegpu_latency --latency {{inputs}}/latency.csv --strategy random",
+        f"tables search {quick} --objective fgsm@1 --latency {{inputs}}/latency.csv --strategy random "
+        "--limit edgegpu_latency<=1e6 --joint --count strings --json",
     )
     yield case(
         "tables-predict",

@@ -45,7 +45,12 @@ class TableSearch(Command):
             default="fgsm@1",
         ),
         Option("strategy", "Names from `nas list strategies`, separated by commas.", default="random,evolution,local"),
-        Option("queries", "Classes of isomorphic cells that a run may look up.", type=int, default=300),
+        Option(
+            "queries",
+            "Classes of isomorphic cells, or strings (--count), that a run may look up.",
+            type=int,
+            default=300,
+        ),
         Option("seeds", "Runs of each strategy.", type=int, default=100),
         Option("seed", "Seed from which the seed of each run is derived.", type=int, default=0),
         Option("ask", "Architectures that a strategy proposes at once.", type=int, default=1),
@@ -53,6 +58,15 @@ class TableSearch(Command):
         Option("columns", "Columns to show for the best found, named as in `nas tables correlate`.", default=""),
         Option("cheap", "The cheap objective of a strategy's warm-up and moves: params or a column.", "NAME"),
         Option("features", "What predictors see: graph (of the cell) or columns such as scores:nwot.", default="graph"),
+        Option(
+            "limit",
+            "A limit that is known only after a query, such as edgegpu_latency<=4; may be repeated.",
+            "COLUMN<=VALUE",
+            list[str],
+            (),
+        ),
+        Option("count", "What a query is: classes of isomorphic cells, or strings.", default="classes"),
+        Option("joint", "With --limit, rank candidates by the limited columns too.", type=bool, default=False),
         Option("options", "A strategy's option; may be repeated.", "STRATEGY.KEY=VALUE", list[str], (), flag="--set"),
         *output_options("the table", "Write the regret over queries"),
     )
@@ -75,6 +89,9 @@ class TableSearch(Command):
         columns: str,
         cheap: str | None,
         features: str,
+        limit: list[str],
+        count: str,
+        joint: bool,
         options: list[str],
         csv: Path | None,
         plot: Path | None,
@@ -100,6 +117,9 @@ class TableSearch(Command):
             cheap,
             tuple(options),
             tuple(names_in(features)),
+            tuple(limit),
+            count,
+            joint,
         )
         settings.check()
         opened = files.opened(dataset, with_scores=True)
@@ -128,16 +148,23 @@ def _text(result: TableSearchResult, percent: set[str]) -> str:
         for name, one in entry.strategies.items():
             values = [_cell(one.columns[c].mean, one.columns[c].sd, c in percent) for c in columns]
             rows.append([f"  {name}", *values])
-            reached = one.queries_to_optimum
+            reached, within = one.queries_to_optimum, one.feasible
             after = "" if reached.median is None else f", after {reached.median:g} queries in the median"
             tail.append(
                 f"{objective}, {name}: optimum found by {reached.found:.0%} of runs{after}; "
                 f"{one.seconds:.1f} s of computing{f' with {one.library}' if one.library else ''}"
             )
+            if within is not None:
+                none = f"; {1 - within.runs:.0%} of runs found none" if within.runs < 1 else ""
+                tail.append(f"{objective}, {name}: {within.share:.2f} of the queries within the limits{none}")
     head = (
-        f"{result.n_classes:,} classes of {result.dataset}; {result.seeds} runs of {result.queries} "
+        f"{result.n_classes:,} {result.count} of {result.dataset}; {result.seeds} runs of {result.queries} "
         "queries; mean ± standard deviation of the best found"
     )
+    if result.limits:
+        joint = ", which candidates are ranked by too" if result.joint else ""
+        share = f"{result.feasible_share:.3f} of the {result.count} are within them"
+        head += f"\nlimits: {', '.join(result.limits)}{joint}; {share}"
     note = f"in percent: {', '.join(name for name in columns if name in percent)}" if percent else ""
     return "\n".join([head, note, "", *table_lines(rows), "", *tail]).replace("\n\n\n", "\n\n")
 
