@@ -1,0 +1,151 @@
+"""AG-Net's generator: from a latent vector it makes a graph node by node, as logits of types and of edges."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from nas.search_spaces.node_graph import INPUT, OUTPUT, GraphForm
+
+LATENT = 32  # numbers in z
+STATE = 32  # numbers that describe a node, or a graph
+HALF = STATE // 2  # of a node: one half follows the edges, the other goes against them
+MESSAGE = 32
+HIDDEN = 64
+CERTAIN = 20.0  # the logit of what is fixed: the first type and edge, and the last type of a sample
+PRESENT = 0.5  # messages pass along an edge whose logit is larger
+MANY_NODES = 8  # the release does two rounds for graphs of at most so many nodes, and four for larger ones
+
+
+def two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """Two linear layers with a ReLU between them."""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+class Messages(nn.Module):
+    """One round of messages in one direction: a sum over the edges into a node, and a gated update of its half."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message = nn.Linear(2 * HALF, MESSAGE)
+        self.update = nn.GRUCell(MESSAGE, HALF)
+
+    def forward(self, half: Tensor, into: Tensor) -> Tensor:
+        """The new halves (B, v, 16); `into` (B, v, v) is 1 in row i, column j where a message goes from j to i."""
+        own, other = self.message.weight.split(HALF, dim=1)
+        received = into.sum(2, keepdim=True) * linear(half, own, self.message.bias) + into @ linear(half, other)
+        return self.update(received.flatten(0, 1), half.flatten(0, 1)).view_as(half)
+
+
+class ReadOut(nn.Module):
+    """The description of a graph: Σᵢ sigmoid(g(hᵢ)) · f(hᵢ) over its nodes; of a single node f(h) alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(STATE, 1)
+        self.value = nn.Linear(STATE, STATE)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """(B, 32) from the states of the nodes (B, v, 32)."""
+        value = self.value(nodes)
+        return value[:, 0] if nodes.shape[1] == 1 else (self.gate(nodes).sigmoid() * value).sum(1)
+
+
+class Generator(nn.Module):
+    """Raw outputs (B, n·T + n(n-1)/2) from latent vectors (B, 32): logits of types by node, then of the edges.
+
+    The graph grows node by node: the type of the next one from the graph so far, its edges from the states of both
+    ends; then messages pass along the edges that are there. Nothing is drawn: the next node sees the logits.
+    Source: Lukasik, Jung and Keuper, "Learning Where To Look: Generative NAS is Surprisingly Efficient", ECCV 2022
+    (arXiv:2203.08734), section 3.1, with the sizes of the release; 42,474 weights for NAS-Bench-201, 42,344 for
+    NASBench-101 and 56,558 for DARTS.
+    """
+
+    def __init__(self, form: GraphForm, rounds: int | None = None) -> None:
+        super().__init__()
+        kinds = len(form.types)
+        self.nodes, self.kinds = form.nodes, kinds
+        rounds = rounds if rounds is not None else 2 if form.nodes <= MANY_NODES else 4
+        self.embedding = nn.Sequential(nn.Linear(kinds, STATE), nn.ReLU(), nn.Linear(STATE, STATE))
+        self.first = two_layers(STATE + LATENT, HIDDEN, STATE)
+        self.next_type = two_layers(STATE + LATENT, STATE, kinds)
+        self.begin = two_layers(STATE + STATE + LATENT, HIDDEN, STATE)
+        self.edge = two_layers(2 * STATE + STATE + LATENT, HIDDEN, 1)
+        self.along = nn.ModuleList(Messages() for _ in range(rounds))
+        self.against = nn.ModuleList(Messages() for _ in range(rounds))
+        self.graph = ReadOut()  # h_G, for types and edges
+        self.other_graph = ReadOut()  # h_G', for the state of a new node
+
+    def forward(self, z: Tensor, ends: bool = False) -> Tensor:
+        """The raw outputs for z; with `ends` the last node is certainly the output, as in a sample."""
+        first = z.new_zeros(len(z), self.kinds)
+        first[:, INPUT] = 1.0
+        types, edges = [CERTAIN * first], []
+        states = self.first(torch.cat([self.embedding(first), z], 1)).unsqueeze(1)  # (B, 1, 32)
+        into = z.new_zeros(len(z), self.nodes, self.nodes)  # [b, target, source]
+        for node in range(1, self.nodes):
+            described = torch.cat([self.graph(states), z], 1)  # (B, 64)
+            kind = self.next_type(described)
+            new = self.begin(torch.cat([self.embedding(kind), self.other_graph(states), z], 1))
+            edge = self._edges(states, new, described)  # (B, node)
+            types.append(kind)
+            edges.append(edge)
+            into = into.clone()
+            into[:, node, :node] = (edge.detach() > PRESENT).to(z.dtype)
+            states = self._passed(torch.cat([states, new.unsqueeze(1)], 1), into[:, : node + 1, : node + 1])
+        if ends:
+            types[-1] = torch.zeros_like(first)
+            types[-1][:, OUTPUT] = CERTAIN
+        return torch.cat([*types, *edges], 1)
+
+    def _edges(self, states: Tensor, new: Tensor, described: Tensor) -> Tensor:
+        """The logits of the edges from every earlier node to the new one."""
+        count = states.shape[1]
+        if count == 1:
+            return torch.full_like(new[:, :1], CERTAIN)
+        both = torch.cat([new, described], 1).unsqueeze(1).expand(-1, count, -1)
+        return self.edge(torch.cat([states, both], 2)).squeeze(2)
+
+    def _passed(self, states: Tensor, into: Tensor) -> Tensor:
+        """The states after all rounds of messages."""
+        following, opposing = states.split(HALF, dim=2)
+        out_of = into.transpose(1, 2)
+        for along, against in zip(self.along, self.against):
+            following, opposing = along(following, into), against(opposing, out_of)
+        return torch.cat([following, opposing], 2)
+
+
+class Marginals(nn.Module):
+    """A control: raw outputs that do not depend on z, so that every node and edge is drawn by itself."""
+
+    def __init__(self, form: GraphForm) -> None:
+        super().__init__()
+        self.kinds, self.nodes = len(form.types), form.nodes
+        self.types = nn.Parameter(torch.zeros(form.nodes, self.kinds))
+        self.edges = nn.Parameter(torch.zeros(form.edges))
+
+    def forward(self, z: Tensor, ends: bool = False) -> Tensor:
+        """The same raw outputs for each row of z."""
+        types = self.types
+        if ends:
+            last = torch.zeros_like(types[-1:])
+            last[0, OUTPUT] = CERTAIN
+            types = torch.cat([types[:-1], last])
+        return torch.cat([types.flatten(), self.edges]).expand(len(z), -1)
+
+
+def split_raw(raw: Tensor, form: GraphForm) -> tuple[Tensor, Tensor]:
+    """Logits of the types (B, n, T) and of the edges (B, n(n-1)/2), in the order of `edge_index`."""
+    types, edges = raw.split([form.nodes * len(form.types), form.edges], dim=1)
+    return types.view(len(raw), form.nodes, len(form.types)), edges
+
+
+def surrogate(form: GraphForm) -> nn.Sequential:
+    """The predictor of a label from raw outputs: four hidden layers, each as wide as the input.
+
+    It has 28,645 weights for NAS-Bench-201 and 12,825 for NASBench-101, as in the release.
+    """
+    width = form.nodes * len(form.types) + form.edges
+    hidden = [layer for _ in range(4) for layer in (nn.Linear(width, width), nn.ReLU())]
+    return nn.Sequential(*hidden, nn.Linear(width, 1))

@@ -1,0 +1,137 @@
+"""A generator and its surrogate: trained together on labelled architectures, and written as plain values."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from nas.core.io.checkpoint import State
+from nas.core.seeds import seeded
+from nas.search_spaces.node_graph import GraphForm
+from nas.strategies.generative.generator import surrogate
+from nas.strategies.generative.graphs import Targets, latent, reconstruction
+from nas.strategies.generative.pretraining import KINDS
+
+BATCH = 16  # graphs per step
+BETAS = (0.5, 0.999)  # of Adam
+
+
+class TrainingOptions(Protocol):
+    """How a model is trained on what is known."""
+
+    epochs: int
+    lr: float
+    alpha: float
+    gradient: bool
+
+
+class Model:
+    """A pretrained generator, a new surrogate, and the Adam that trains both."""
+
+    def __init__(self, form: GraphForm, kind: str, weights: dict[str, Tensor], lr: float, seed: int) -> None:
+        with seeded(seed):
+            self.generator = KINDS[kind](form)
+            self.surrogate = surrogate(form)
+        self.generator.load_state_dict(weights)
+        self.form = form
+        self.weights = [*self.generator.parameters(), *self.surrogate.parameters()]
+        self.adam = torch.optim.Adam(self.weights, lr=lr, betas=BETAS)
+
+    @torch.enable_grad()
+    def train(
+        self, graphs: Targets, labels: Tensor, weights: Tensor, options: TrainingOptions, draws: torch.Generator
+    ) -> None:
+        """Train both for some epochs on N graphs with labels (N,) and weights (N,), whose mean should be 1.
+
+        An epoch draws N graphs with replacement, in proportion to their weights. The loss of a batch is the mean of
+        w·((1-α)·reconstruction + α·(label - surrogate)²). Without `gradient` the surrogate's error does not change the
+        generator.
+        """
+        for _ in range(options.epochs):
+            rows = torch.multinomial(weights, len(weights), replacement=True, generator=draws)
+            for batch in rows.split(BATCH):
+                raw = self.generator(latent(len(batch), draws))
+                error = (self.surrogate(raw if options.gradient else raw.detach()).squeeze(1) - labels[batch]).square()
+                fit = reconstruction(raw, graphs.rows(batch), self.form)
+                loss = (weights[batch] * ((1 - options.alpha) * fit + options.alpha * error)).mean()
+                self.adam.zero_grad()
+                loss.backward()
+                self.adam.step()
+
+    @torch.no_grad()
+    def sample(self, count: int, draws: torch.Generator) -> Tensor:
+        """The raw outputs of `count` samples, whose first node is the input and whose last is the output."""
+        raw: Tensor = self.generator(latent(count, draws), ends=True)
+        return raw
+
+    @torch.no_grad()
+    def predict(self, raw: Tensor) -> Tensor:
+        """The label that the surrogate predicts from each row of raw outputs."""
+        return self.surrogate(raw).squeeze(1)
+
+    def state_dict(self) -> State:
+        """All weights and the state of Adam as plain JSON values."""
+        moments = [self.adam.state.get(weight, {}) for weight in self.weights]
+        zeros = [torch.zeros_like(weight) for weight in self.weights]
+        vectors = {name: [state.get(name, zero) for state, zero in zip(moments, zeros)] for name in _MOMENTS}
+        return {
+            "steps": int(moments[0].get("step", torch.zeros(()))),
+            "weights": _text(parameters_to_vector(self.weights)),
+            **{name: _text(parameters_to_vector(tensors)) for name, tensors in vectors.items()},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        with torch.no_grad():
+            vector_to_parameters(_vector(state["weights"]), self.weights)
+        sizes = [weight.numel() for weight in self.weights]
+        moments = {name: _vector(state[name]).split(sizes) for name in _MOMENTS}
+        for place, weight in enumerate(self.weights) if state["steps"] else ():
+            of_weight = {name: vectors[place].view_as(weight).clone() for name, vectors in moments.items()}
+            self.adam.state[weight] = {"step": torch.tensor(float(state["steps"])), **of_weight}
+
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")  # what Adam keeps of each weight
+
+
+def rank_weights(fitness: Sequence[float | None], k: float) -> Tensor:
+    """The weights w ∝ 1/(k·N + rank) of N labels, with the mean 1; the best has rank 1.
+
+    Equal labels are ranked in their order. A failed one (None) has the lowest rank, N.
+
+    Source: Tripp, Daxberger and Hernández-Lobato, NeurIPS 2020 (arXiv:2006.09191), equation 1.
+    """
+    count = len(fitness)
+    ranks = np.full(count, float(count))
+    order = sorted((row for row in range(count) if fitness[row] is not None), key=lambda row: -(fitness[row] or 0.0))
+    ranks[order] = np.arange(1, len(order) + 1)
+    weights = 1 / (k * count + ranks)
+    return torch.from_numpy(weights / weights.mean()).float()
+
+
+def labels(fitness: Sequence[float | None]) -> Tensor:
+    """What the surrogate learns: fractions as they are, larger numbers divided by the largest, failures the worst."""
+    known = [value for value in fitness if value is not None]
+    scale, worst = max(1.0, *map(abs, known)), min(known)
+    return torch.tensor([(worst if value is None else value) / scale for value in fitness])
+
+
+def _text(vector: Tensor) -> str:
+    return base64.b64encode(vector.detach().cpu().numpy().astype("<f4").tobytes()).decode()
+
+
+def _vector(text: str) -> Tensor:
+    return torch.from_numpy(np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32))
+
+
+def as_module(kind: str, form: GraphForm, weights: dict[str, Tensor]) -> nn.Module:
+    """The generator with these weights."""
+    with seeded(0):
+        module = KINDS[kind](form)
+    module.load_state_dict(weights)
+    return module
