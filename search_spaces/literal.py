@@ -32,8 +32,10 @@ _SEQUENCES = ("list", "tuple", "array", "asarray")
 
 def known_spelling(name: str, known: Sequence[str]) -> str:
     """`name` as `known` spells it, if exactly one member differs only in case; else `name` itself."""
+    if name in known:
+        return name
     alike = [member for member in known if member.lower() == name.lower()]
-    return alike[0] if name not in known and len(alike) == 1 else name
+    return alike[0] if len(alike) == 1 else name
 
 
 class NotationError(Exception):

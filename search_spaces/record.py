@@ -35,8 +35,7 @@ class RecordReader:
         self.fields: dict[str, Value] = value.content
         self.place = value.place
         for name, field in self.fields.items():
-            near = suggest(name, list(keys))
-            if name not in keys and near:
+            if name not in keys and (near := suggest(name, list(keys))):
                 raise NotationError(f"the unknown key {name[:40]!r}{near} with the value", field.place)
 
     def has(self, key: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -61,4 +60,4 @@ class ResidualArch:
 
 
 def _json(entries: tuple[int, ...] | tuple[float, ...]) -> str:
-    return json.dumps(list(entries))
+    return str(list(entries))  # as `json.dumps` writes finite numbers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from functools import cache
 
 from nas.search_spaces.literal import NotationError, Value
-from nas.search_spaces.record import RecordReader, plain_text, unreadable
+from nas.search_spaces.record import MAX_CHARACTERS, RecordReader, plain_text, unreadable
 from nas.search_spaces.residual.architecture import BASIC, BOTTLENECK, ResidualArch
 from nas.search_spaces.residual.domain import Domain, divides
 
@@ -20,12 +22,28 @@ def parse_network(text: str, domain: Domain, name: str) -> ResidualArch:
     so may the first entries of `bot_muls` and `num_gs`. Fewer stages than the space draws, and values that it does
     not draw, can be read, such as those of the records for CIFAR-10.
     """
+    exact = _exact(text, domain)
+    if exact is not None:
+        return exact
     what, form = f"a network of {name}", _form(domain)
     plain = plain_text(text, what, form)
     try:
         return _network(RecordReader(plain, _KEYS, within="net"), domain)
     except NotationError as error:
         raise unreadable(error, plain, what, form) from None
+
+
+def _exact(text: str, domain: Domain) -> ResidualArch | None:
+    """The network of the domain whose own string `text` is, ten times faster than by the reader; None otherwise."""
+    if len(text) > MAX_CHARACTERS:
+        return None
+    with suppress(ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
+        lists = json.loads(text)
+        entries = {(field, place): lists[field][place] for field, place in domain.choices}
+        arch = domain.of(entries)
+        drawn = all(value in domain.choices[entry] for entry, value in entries.items())
+        return arch if drawn and str(arch) == text and all(map(divides, arch.stages())) else None
+    return None
 
 
 @cache
