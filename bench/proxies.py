@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 from statistics import median
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from nas.bench.base import Bench, Limit
-from nas.bench.measuring.timing import device, forward_backward, peak_megabytes, seconds
+from nas.bench.measuring.scoring import batch, batch_size, built, score
+from nas.bench.measuring.timing import forward_backward, peak_megabytes, seconds
+from nas.bench.space_costs import LIMITS as SPACE_LIMITS
+from nas.bench.space_costs import space_costs
 from nas.core.io.records import Json
-from nas.search_spaces import SPACES, Network, SearchSpace
-from nas.strategies.proxies import PROXIES
-from nas.strategies.proxies.passes.probe import Probe
+from nas.search_spaces import SPACES, SearchSpace
 
 SUITE = ("grad_norm", "snip", "grasp", "fisher", "synflow", "plain", "l2_norm", "jacov", "epe_nas", "nwot", "zen")
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -37,6 +37,7 @@ class ProxiesBench(Bench):
 
     Median over 10 random NAS-Bench-201 cells (C=16, N=5, 32×32 images); `suite13` are the proxies of
     NAS-Bench-Suite-Zero together. Also the peak memory as a ratio to that of an F+B, and CRoZe scores per second.
+    With a `space`, only the costs of that space (`space_costs`).
     """
 
     name: ClassVar[str] = "proxies"
@@ -47,42 +48,24 @@ class ProxiesBench(Bench):
         *(Limit(f"memory.{group}", at_most=1.5) for group in MEMORY_GROUPS if group not in ("croze", "croze_official")),
         Limit("memory.croze", at_most=1.6, target=1.5, reason="the clean outputs of all layers are held during FGSM"),
         Limit("memory.croze_official", at_most=9.5, target=1.5, reason="it uses double precision, as its release does"),
+        *SPACE_LIMITS,
     )
+    space: str | None = None  # whose costs are measured, instead of the proxies on NAS-Bench-201
 
     def run(self, report: Callable[[str], None]) -> Json:
+        where = {
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "threads": torch.get_num_threads(),
+        }
+        if self.space is not None:
+            return {"space": {"name": self.space, **space_costs(SPACES.get(self.space)(), report)}, **where}
         space = SPACES.get("nasbench201")()
         return {
             "ratios": ratios(space, report),
             "memory": memory(space, report),
             "croze_per_second": round(rate(space), 2),
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-            "threads": torch.get_num_threads(),
+            **where,
         }
-
-
-def batch_size(names: tuple[str, ...]) -> int:
-    return max(PROXIES.get(name).Options().batch_size for name in names)
-
-
-def batch(size: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand((size, 3, 32, 32), generator=generator).contiguous(memory_format=torch.channels_last)
-    return images.to(device()), torch.randint(10, (size,), generator=generator).to(device())
-
-
-def built(space: SearchSpace, arch: Any) -> Network:
-    return space.build(arch).to(device()).to(memory_format=torch.channels_last)
-
-
-def score(space: SearchSpace, arch: Any, names: tuple[str, ...], images: Tensor, labels: Tensor) -> None:
-    """Build the network and compute the proxies."""
-    network = built(space, arch)
-    proxies = [PROXIES.get(name) for name in names]
-    probe = Probe(network, images, labels, second=(images.flip(0), labels.flip(0)), relative_flops=0.5)
-    for proxy in proxies:
-        probe.want(proxy.uses(proxy.Options()))
-    for proxy in proxies:
-        proxy(probe)
 
 
 def ratios(space: SearchSpace, report: Callable[[str], None], cells: int = CELLS, seed: int = 0) -> dict[str, float]:

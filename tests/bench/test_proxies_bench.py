@@ -8,8 +8,9 @@ import pytest
 import torch
 from clock import Clock
 
-from nas.bench import BENCHES, proxies
+from nas.bench import BENCHES, proxies, space_costs
 from nas.bench.measuring.timing import peak_megabytes, seconds
+from nas.cli.main import run_command
 from nas.search_spaces import NASBench201, Network
 from nas.strategies.proxies import PROXIES
 
@@ -80,6 +81,43 @@ def test_a_ratio_is_the_time_of_the_proxies_over_that_of_a_pass(monkeypatch: pyt
 def test_the_rate_counts_architectures(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(proxies, "score", lambda *arguments: clock.go_on(0.01))
     assert proxies.rate(Tiny()) == pytest.approx(100)
+
+
+def test_a_space_is_measured_beside_nasbench201(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space_costs, "NASBench201", Tiny)
+    monkeypatch.setattr(space_costs, "POINTS", 3)
+    lines: list[str] = []
+    found = space_costs.space_costs(Tiny(), lines.append, count=1)
+    assert found["floor"] == pytest.approx(8 / 3, abs=1e-3)
+    assert set(found) >= {"croze", "pass_seconds", "build_seconds"}
+    assert min(found.values()) > 0
+    assert {limit.figure for limit in space_costs.LIMITS} <= {f"space.{name}" for name in found}
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize(("one_pass", "building"), [(2.0, 0.1 / (0.06 * 2)), (0.5, 0.1 / 0.05)])
+def test_building_is_compared_with_a_long_pass_or_with_drawing(
+    one_pass: float, building: float, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    class Slow(Tiny):
+        def build(self, arch: Any, num_classes: int = 10, **settings: Any) -> Network:  # type: ignore[override]
+            clock.go_on(0.1)
+            return super().build(arch, num_classes)
+
+    monkeypatch.setattr(space_costs, "POINTS", 1)
+    monkeypatch.setattr(space_costs, "score_built", lambda *arguments: clock.go_on(3 * one_pass))
+    monkeypatch.setattr(space_costs, "forward_backward", lambda *arguments: clock.go_on(one_pass))
+    monkeypatch.setattr(space_costs, "_draw_weights", lambda network: clock.go_on(0.05))
+    found = space_costs.space_costs(Slow(), lambda line: None, count=1)
+    assert (found["croze"], found["croze_to_nasbench201"]) == (3, 1)
+    assert found["building"] == pytest.approx(building, rel=1e-2)
+
+
+def test_the_space_is_an_option_of_this_benchmark_only(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["bench", "start", "--space", "darts"]) == 2
+    assert "Expected --space with the benchmark proxies only" in capfd.readouterr().err
+    assert run_command(["bench", "proxies", "--space", "dart"]) == 2
+    assert "did you mean 'darts'" in capfd.readouterr().err
 
 
 def _allocate(megabytes: int) -> Any:
