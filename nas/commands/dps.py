@@ -30,7 +30,13 @@ class Dps(RunCommand):
     arguments = (
         CONFIG,
         OVERRIDES,
-        Option("labels", "Architectures (column arch or arch_str) and their accuracies.", "CSV", Path, ...),
+        Option(
+            "labels",
+            "Architectures and their accuracies: CSV (column arch or arch_str), or JSON as of NDS.",
+            "FILE",
+            Path,
+            ...,
+        ),
         Option("accuracy", "The column of the accuracies, if there are several.", "COLUMN"),
         Option("count", "Architectures to search with, drawn from the CSV by the seed.", type=int, default=20),
         Option("held_out", "Report on N of the other architectures, not on all.", "N", int),

@@ -1,4 +1,4 @@
-"""Labelled architectures: a CSV file of architectures and accuracies, and their split for a search."""
+"""Labelled architectures: a CSV or JSON file of architectures and accuracies, and their split for a search."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from nas.core.seeds import derive
 from nas.core.suggestions import suggest
 from nas.search_spaces import SearchSpace
 from nas.search_spaces.architecture_source import COLUMNS
+from nas.tables.layouts.reading import read_columns
 from nas.tables.repeated import averaged
 
+ACCURACY = "accuracy"  # the column of accuracies in the layout of NDS
 Labels = list[tuple[str, float]]  # architectures and their accuracies
 
 
@@ -25,9 +27,12 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
     """The architectures of a CSV file with a column arch or arch_str, and their accuracies.
 
     `column` names the accuracies; without it, the file must have one other column of numbers. An architecture with
-    several rows gets their mean, as in the tables. Raises InputError that names the wrong line, for example if an
+    several rows gets their mean, as in the tables. A .json file has a layout of `nas.tables.layouts`; without `column`
+    its `accuracy` counts, or its only column. Raises InputError that names the wrong line, for example if an
     architecture has no number.
     """
+    if path.suffix.lower() == ".json":
+        return _of_json(path, space, column)
     try:
         rows = list(csv.reader(io.StringIO(read_text(path))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -67,6 +72,18 @@ def read_labels(path: Path, space: SearchSpace, column: str | None) -> Labels:
         if not math.isfinite(value):
             raise _no_number(path, column, lines[text], table[lines[text]][place])
     return labels
+
+
+def _of_json(path: Path, space: SearchSpace, column: str | None) -> Labels:
+    table = read_columns(path, space)
+    names = table.names()
+    wanted = column or (names[0] if len(names) == 1 else ACCURACY)
+    if wanted not in names:
+        raise InputError(
+            f"Expected a column of {path} for --accuracy but got {wanted!r}{suggest(wanted, names)}; there are "
+            f"{', '.join(names)}."
+        )
+    return [(arch, value) for arch, value in zip(table.architectures, table.column(wanted).tolist()) if value == value]
 
 
 def _no_number(path: Path, column: str, line: int, got: str) -> InputError:

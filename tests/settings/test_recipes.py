@@ -67,6 +67,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "cifar10-darts-croze-small": SMALL,
     "cifar10-darts-eproxy": SMALL,
     "cifar10-darts-eproxy-dps": SMALL,
+    "imagenet-darts-eproxy": SMALL,  # the training is that of imagenet-darts
     "cifar10-pgd-robbench": {
         "method": "pgd", "epochs": 50, "batch_size": 256, "schedule": "onecycle", "lr": 0.05, "nesterov": False,
         "weight_decay": 5e-4, **SGD, **PLAIN, **ROBBENCH_PGD,
@@ -124,6 +125,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "cifar10-darts-croze-small": EVOLUTION,
     "cifar10-darts-eproxy": EVOLUTION,
     "cifar10-darts-eproxy-dps": EVOLUTION,
+    "imagenet-darts-eproxy": EVOLUTION,
     **dict.fromkeys(ON_NB201, EVOLUTION),
     "cifar10-nb201-predictor": {
         "name": "guided", "predictor": "forest", "acquisition": "ucb", "kappa": 0.5, "init": 20, "batch": 10,
@@ -138,6 +140,7 @@ LOOKED_FOR: dict[str, tuple[str, int, int, list[str]]] = {  # objective, budget,
     "cifar10-darts-croze": ("croze", 5000, 5, ["params<=6e6"]),  # Ha et al. 2023: 5,000 networks, 6 M weights
     "cifar10-darts-croze-small": ("croze", 1000, 8, ["params<=6e6"]),
     **dict.fromkeys(("cifar10-darts-eproxy", "cifar10-darts-eproxy-dps"), ("eproxy", 1000, 8, ["params<=6e6"])),
+    "imagenet-darts-eproxy": ("eproxy", 1000, 8, ["flops>=10.2e6", "flops<=12.25e6"]),  # 500 to 600 M, over 49
     "quickstart": ("croze", 120, 8, ["params<=85%"]),
 }
 LABEL: dict[str, Any] = {  # a tenth of NAS-RobBench-201's 50 epochs, with its batch, peak, radius and step
@@ -161,6 +164,7 @@ EPROXIES: dict[str, dict[str, Any]] = {
     "cifar10-nb201-eproxy-dps": EPROXY_DPS,
     "cifar10-darts-eproxy": {**EPROXY_NB201, "stages": 1, "c_mid": [512], "c_out": 32},  # the release for DARTS
     "cifar10-darts-eproxy-dps": EPROXY_DPS,
+    "imagenet-darts-eproxy": EPROXY_NB201,
 }
 SCORED: dict[str, dict[str, Any]] = {  # the network that a proxy scores
     **{name: {"channels": 16, "cells_per_stage": 5} for name in (*ON_NB201, "cifar10-nb201-predictor")},
@@ -168,6 +172,7 @@ SCORED: dict[str, dict[str, Any]] = {  # the network that a proxy scores
     "cifar10-darts-croze-small": {"channels": 16, "cells": 8, "stem": "cifar"},
     "cifar10-darts-eproxy": {"channels": 16, "cells": 8, "stem": "cifar"},
     "cifar10-darts-eproxy-dps": {"channels": 16, "cells": 8, "stem": "cifar"},
+    "imagenet-darts-eproxy": {"channels": 48, "cells": 14, "stem": "cifar"},  # Li et al., section 3.5
     "quickstart": {"channels": 8, "cells_per_stage": 1},
 }
 
@@ -361,7 +366,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_passes_the_checks_before_a_start(name: str, images: str) -> None:
     """The checks of the recipe's command, on little data; its networks are built."""
-    data = [] if name == "quickstart" else ["data.name=npz", f"data.root={images}", "data.size=8"]
+    size = 32 if name == "imagenet-darts-eproxy" else 8  # its constraints are of networks at 32×32
+    data = [] if name == "quickstart" else ["data.name=npz", f"data.root={images}", f"data.size={size}"]
     settings = load(name, [*data, "device=cpu"])
     command = "train" if settings.train.method != "standard" or name in ("cifar10-darts", "imagenet-darts") else "run"
     settings.eval.n_test = 8
