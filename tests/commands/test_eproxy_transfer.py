@@ -32,7 +32,7 @@ def test_labels_are_read_from_json(labels: Path, tmp_path: Path) -> None:
     assert [value for _, value in found] == [90.0 - row for row in range(8)]
     assert [arch for arch, _ in found] == list(map(str, SPACE.draw(8, seed=1)))
     assert [value for _, value in read_labels(labels, SPACE, "params")] == list(map(float, range(8)))
-    with pytest.raises(InputError, match="got 'acc'.*did you mean 'accuracy'"):
+    with pytest.raises(InputError, match=r"got 'acc'.*did you mean 'accuracy'"):
         read_labels(labels, SPACE, "acc")
     rows = [{"arch": str(arch), "top1": 50.0} for arch in SPACE.draw(3, seed=1)]
     (tmp_path / "rows.json").write_text(json.dumps(rows))
