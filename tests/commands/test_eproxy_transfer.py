@@ -49,6 +49,7 @@ def test_settings_of_one_space_lead_a_search_in_the_other(
     sizes = ["space=nds-darts", "scoring.channels=4", "scoring.cells=4", *TASK]
     assert run_command(["dps", *recipe, *sizes, *searched, "--draws", "1", "--output", "found.yaml"]) == 0
     assert "c_mid" in Path("found.yaml").read_text()
+    capfd.readouterr()
     found = ["proxies.eproxy.settings=found.yaml", "scoring.channels=4", "scoring.cells=4"]
     small = ["search.budget=2", "search.ask=2", "strategy.population=2", "strategy.tournament=2"]
     limits = ["search.constraints=params<=6e6"]  # the recipe's hold at 32×32

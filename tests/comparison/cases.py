@@ -121,6 +121,7 @@ MISTAKES = (  # of a user: each ends with one line and exit code 2
     *("score", "score x", "score --proxies croz " + A, "score --sample 0", "score --output x.txt " + A),
     *("resume nowhere", "report nowhere", "export nowhere there", "transfer a.pt", "transfer a.pt b.pt"),
     *("dps quickstart --labels nowhere.csv", "dps quickstart", "list spaces more", "bench nonesuch"),
+    *("bench start --space darts", "bench proxies --space dart", "dps quickstart --labels nowhere.json"),
     *("tables correlate nowhere.csv", "tables search", "tables predict", "tables", "tables nonesuch"),
     *("tables search --robustness {inputs}/robustness --objective claen", "--nonesuch", "search quickstart --jsno"),
 )
