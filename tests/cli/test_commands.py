@@ -60,6 +60,7 @@ def test_list(tmp_path: Path) -> None:
     kinds = {row["kind"] for row in rows}
     kinds_there = "configs spaces strategies proxies predictors attacks corruptions datasets trainings benchmarks"
     assert kinds == set(kinds_there.split())
+    assert nas_json("list", "recipes", cwd=tmp_path) == [row for row in rows if row["kind"] == "configs"]
     listed = nas_json("list", "proxies", cwd=tmp_path)
     published = "grad_norm snip grasp fisher synflow plain l2_norm jacov epe_nas nwot zen zico jacob_fro hessian"
     assert {row["name"] for row in listed} == {
