@@ -73,7 +73,7 @@ class List(Command):
     """List recipes, spaces, strategies, proxies, predictors, attacks, corruptions, training methods and the like."""
 
     name, place = "list", 12
-    arguments = (Argument("kind", f"One of {', '.join(REGISTRIES)} (recipes are configs); by default all.", default=None),)
+    arguments = (Argument("kind", f"One of {', '.join(REGISTRIES)}; by default all.", default=None),)
 
     def call(self, output: Output, kind: str | None) -> None:
         kind = "configs" if kind == "recipes" else kind  # what they are called everywhere else
