@@ -56,6 +56,11 @@ class OpenSearch:
         self._stack = stack
         worker = Worker(settings, folder)
         worker.functions[function_of(BY_HAND)] = lambda arch: None  # never called: the caller evaluates
+        if settings.search.limits:
+            raise InputError(
+                "Expected no search.limits in a search whose caller evaluates but got "
+                f"{', '.join(settings.search.limits)}; tell None for what is outside, or take search.constraints."
+            )
         self._problem = SearchProblem(worker, store)
         with unchanged_process():
             self._problem.check()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nas.core.io.records import Json
     from nas.objectives.functions import Function
-    from nas.results import FoundArchitecture, PercentileRank, Result, SearchResult
+    from nas.results import FoundArchitecture, LimitedSearch, PercentileRank, Result, SearchResult
     from nas.runs.run_folder import Run
     from nas.runs.stages.context import Watcher, Worker
     from nas.runs.stages.forecast import Cost
@@ -107,9 +107,18 @@ class Search(RunCommand):
             failed = f", {result.failed} of them without a value" if result.failed else ""
             note = " (no further class found that satisfies the constraints)" if result.exhausted else ""
             lines.append(f"{result.evaluated} classes evaluated{failed}{note}")
+            lines += _within_limits(result.limited)
             lines += [f"model fitted with {result.library}"] if result.library else []
             lines += _reasons(folder) if failed else []
         return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
+
+
+def _within_limits(limited: LimitedSearch | None) -> list[str]:
+    """One line on the evaluations within the limits; none without limits."""
+    if limited is None:
+        return []
+    joint = ", by whose quantities candidates were ranked too" if limited.joint else ""
+    return [f"{limited.feasible:.2f} of them within the limits {', '.join(limited.limits)}{joint}"]
 
 
 def _metrics(one: FoundArchitecture) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 from nas.core.errors import InputError
 from nas.core.goal import Goal
 from nas.core.io.records import Json
+from nas.core.limit import Limits
 from nas.core.storage.sqlite import SqliteStore
+from nas.objectives.limits import parse_limits
 from nas.report.identity import Identity, identities
 from nas.results import (
     Difference,
@@ -130,7 +132,8 @@ def read_run_data(folder: Path, result: Result, repeat: Repeat) -> RunData:
             trained = trained_models(store)
             search = search_of(result)
             if search and search.supernet is None:
-                steps, failed = trajectory(store, search.goals[0]), failures(store)
+                limits = Limits(parse_limits(config.settings["search"].get("limits", []), "search.limits"))
+                steps, failed = trajectory(store, search.goals[0], limits), failures(store)
     methods = {evaluation.name: evaluation.training for evaluation in evaluations_of(result)}
     only = result.training if isinstance(result, TrainResult) else None  # a command that trained one network
     models = identities({**methods, **{name: methods.get(name, only) for name in trained}})

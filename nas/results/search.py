@@ -61,6 +61,25 @@ class SupernetTraining(Record):
 
 
 @dataclass(frozen=True)
+class LimitRound(Record):
+    """A search with limits after a round of `search.ask` evaluations."""
+
+    evaluated: int  # so far
+    feasible: int  # how many of these are within the limits
+    best: float | None  # the best of these by the first goal; None if there is none
+
+
+@dataclass(frozen=True)
+class LimitedSearch(Record):
+    """What a search asked within its limits, which are known only after an evaluation."""
+
+    limits: list[str]
+    joint: bool  # whether candidates were also ranked by the limited quantities
+    feasible: float  # the share of all evaluated architectures
+    rounds: list[LimitRound]
+
+
+@dataclass(frozen=True)
 class SearchResult(Result):
     """The result of `nas search`: the best architectures, or the Pareto front of several goals.
 
@@ -78,6 +97,7 @@ class SearchResult(Result):
     exhausted: bool  # whether the search ended because it found no further class
     supernet: SupernetTraining | None = field(default=None, metadata=flat())
     library: str | None = None  # which fitted the strategy's model, if the numbers depend on that
+    limited: LimitedSearch | None = None  # if there are limits
 
     @property
     def best(self) -> FoundArchitecture:

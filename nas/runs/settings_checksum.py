@@ -24,6 +24,8 @@ EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the va
     "data.crop_share": 0.875,
     "data.interpolation": "bilinear",
     "data.test": "part",
+    "search.limits": [],
+    "search.joint": False,
     "strategy.ranked_by": "cheap",  # this and the next one are options of warmup-move alone
     "strategy.neighbours": None,
     "eval.normalise": None,  # the library's constants for its networks, none for others

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from nas.core.limit import Limits
 from nas.core.storage.base import Store
 from nas.strategies import Goal
 
@@ -21,8 +22,8 @@ class Step(NamedTuple):
     reason: str | None  # why it failed
 
 
-def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[Step]:
-    """Every evaluation in the order of the history, with the best value so far.
+def trajectory(store: Store, goal: Goal, limits: Limits | None = None, most: int = 20_000) -> list[Step]:
+    """Every evaluation in the order of the history, with the best value so far, which is within the limits.
 
     Of more than `most` evaluations, the list has only every k-th, every new best, and the last.
     """
@@ -31,7 +32,8 @@ def trajectory(store: Store, goal: Goal, most: int = 20_000) -> list[Step]:
     count = store.history_length()
     step = math.ceil(count / most)
     for number, evaluation in enumerate(store.history(), start=1):
-        fitness = -math.inf if evaluation.result is None else goal.fitness(evaluation.result)
+        within = evaluation.result is not None and (limits is None or limits.hold(evaluation.result))
+        fitness = goal.fitness(evaluation.result) if within and evaluation.result is not None else -math.inf
         if fitness <= best and number % step and number < count:
             continue
         best = max(best, fitness)

@@ -12,7 +12,7 @@ import numpy as np
 from nas.core.errors import NasError
 from nas.core.io.checkpoint import State
 from nas.core.storage.base import Metrics, Store, TaskResult
-from nas.results import FoundArchitecture, SearchResult
+from nas.results import FoundArchitecture, LimitedSearch, LimitRound, SearchResult
 from nas.strategies import Strategy
 from nas.strategies.pareto import undominated
 
@@ -159,33 +159,59 @@ class Search:
     def result(self, objective: str) -> SearchResult:
         """The best classes by the `objective`: the first five, or the Pareto front of several goals.
 
-        Raises NasError if every evaluation failed.
+        Raises NasError if every evaluation failed, or none is within the limits.
         """
-        goals = self.strategy.goals
-        fitness = array("d")
+        goals, limits = self.strategy.goals, self.strategy.limits
+        fitness, succeeded = array("d"), 0
         for one in self._succeeded():
-            fitness.extend(goal.fitness(one.result or {}) for goal in goals)
-        if not fitness:
+            succeeded += 1
+            if limits.hold(one.result or {}):
+                fitness.extend(goal.fitness(one.result or {}) for goal in goals)
+        if not succeeded:
             first = next(self.store.history(), None)
             raise NasError(
                 f"Every evaluation of the search failed; the first said: {first.failure if first else 'none ran'}"
             )
+        if not fitness:
+            raise NasError(
+                f"Expected an architecture within {limits} but none of the {succeeded:,} evaluated ones is; loosen "
+                "search.limits, or evaluate more."
+            )
         rows = _best(np.frombuffer(fitness).reshape(-1, len(goals)))
         wanted = set(rows)
-        chosen = {row: one for row, one in enumerate(self._succeeded()) if row in wanted}
+        chosen = {row: one for row, one in enumerate(self._feasible()) if row in wanted}
         return SearchResult(
             objective=objective,
             goals=list(goals),
             top=[FoundArchitecture(e.key, e.key, e.result or {}) for e in map(chosen.__getitem__, rows)],
             evaluated=self.evaluated,
-            failed=self.evaluated - len(fitness) // len(goals),
+            failed=self.evaluated - succeeded,
             exhausted=self.evaluated < self.budget,
             library=self.strategy.library,
+            limited=self._limited() if limits else None,
         )
+
+    def _limited(self) -> LimitedSearch:
+        """What was asked within the limits, after each `ask` evaluations."""
+        goal, limits = self.strategy.goals[0], self.strategy.limits
+        best: float | None = None
+        feasible, rounds = 0, []
+        for number, one in enumerate(self.store.history(), start=1):
+            if one.result is not None and limits.hold(one.result):
+                feasible += 1
+                value = one.result[goal.name]
+                best = value if best is None else (max if goal.higher_is_better else min)(best, value)
+            if number % self.ask == 0 or number == self.evaluated:
+                rounds.append(LimitRound(number, feasible, best))
+        return LimitedSearch(list(map(str, limits.parts)), limits.joint, feasible / self.evaluated, rounds)
 
     def _succeeded(self) -> Iterator[TaskResult[str, Metrics]]:
         """The evaluations with metrics, in the order of the history."""
         return (evaluation for evaluation in self.store.history() if evaluation.result is not None)
+
+    def _feasible(self) -> Iterator[TaskResult[str, Metrics]]:
+        """Those of them that are within the limits."""
+        return (evaluation for evaluation in self._succeeded() if self.strategy.limits.hold(evaluation.result or {}))
 
 
 def _best(fitness: np.ndarray) -> list[int]:

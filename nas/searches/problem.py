@@ -13,6 +13,7 @@ import numpy as np
 
 from nas.core.errors import InputError, NasError
 from nas.core.execution.executor import Executor
+from nas.core.limit import Limits
 from nas.core.seeds import derive
 from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.core.storage.memory import InMemoryStore
@@ -20,6 +21,7 @@ from nas.objectives import constant_logits
 from nas.objectives.constraints import Constraints
 from nas.objectives.functions import FunctionError, is_of_the_function
 from nas.objectives.latency import Latency
+from nas.objectives.limits import parse_limits, quantities
 from nas.objectives.notation import GRAPH, LATENCY, Term, builds, label, parse, source_of
 from nas.results import SearchResult
 from nas.runs.stages.context import Task, Worker
@@ -87,7 +89,8 @@ class SearchProblem:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(term.name for term in self.terms)
+        """The metrics of an evaluation: those of the goals and of the limits."""
+        return tuple(dict.fromkeys([*(term.name for term in self.terms), *quantities(self.settings.search.limits)]))
 
     @cached_property
     def in_tables(self) -> dict[str, None] | None:
@@ -144,6 +147,7 @@ class SearchProblem:
             derive(settings.seed, "strategy"),
             settings.strategy,
             Hints(self._features, cheap, self._allowed),
+            Limits(parse_limits(settings.search.limits, "search.limits"), settings.search.joint),
         )
 
     def evaluate(self, keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:

@@ -148,7 +148,8 @@ def best_so_far(run: Run) -> SearchResult | None:
     problem = SearchProblem(Worker(settings, run.folder), store)
     loop = Search(problem, settings.search.budget, settings.search.ask, store)
     loop.evaluated = store.history_length()
-    if all(evaluation.result is None for evaluation in store.history()):
+    limits = problem.strategy.limits
+    if not any(one.result is not None and limits.hold(one.result) for one in store.history()):
         return None
     return replace(loop.result(settings.search.objective), exhausted=False)
 

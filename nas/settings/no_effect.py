@@ -20,6 +20,7 @@ from nas.core.execution.executor import RAY
 from nas.core.seeds import seeded
 from nas.eval import conditions as of_eval
 from nas.objectives.constraints import Constraint
+from nas.objectives.limits import quantities
 from nas.objectives.notation import GRAPH, LATENCY, parse, source_of
 from nas.objectives.short_training import label_evaluation
 from nas.search_spaces import SPACES
@@ -70,7 +71,7 @@ class Needs:
         measures_candidates = reader.takes("search.objective") and not self.supernet
         search = settings.search
         names = [term.name for text in (search.objective, search.cheap) if text for term in parse(text)]
-        names += [name for name in search.features if name != GRAPH]
+        names += [name for name in search.features if name != GRAPH] + quantities(search.limits)
         self.metrics = {name: source_of(name) for name in names} if measures_candidates else {}
         constraints = search.constraints if measures_candidates else []
         self.constrained = {Constraint.parse(text, True).quantity for text in constraints}
@@ -118,6 +119,8 @@ def _search(needs: Needs, section: str, name: str) -> str | None:
         return f"with strategy.name={strategy}, which trains a supernet"
     if name in ("cheap", "features") and name not in STRATEGIES.get(strategy).uses:
         return f"with strategy.name={strategy}, which uses none"
+    if name == "joint" and not needs.settings.search.limits:
+        return "without search.limits"
     return None
 
 
@@ -133,7 +136,7 @@ def _tables(needs: Needs, section: str, name: str) -> str | None:
 
 def _latency(needs: Needs, section: str, name: str) -> str | None:
     measured = LATENCY in needs.constrained or "latency" in needs.metrics.values()
-    return None if measured else "without latency among the objectives or constraints"
+    return None if measured else "without latency among the objectives, constraints or limits"
 
 
 def _predicted(needs: Needs, section: str, name: str) -> str | None:

@@ -19,6 +19,7 @@ from nas.core.suggestions import suggest
 from nas.eval.settings import EvalSettings
 from nas.objectives.constraints import Constraint
 from nas.objectives.latency import LatencySettings
+from nas.objectives.limits import parse_limits, quantities
 from nas.objectives.notation import GRAPH, LATENCY, parse, source_of, unknown
 from nas.objectives.predicted import PredictedSettings
 from nas.objectives.short_training import LabelSettings
@@ -46,12 +47,14 @@ class SearchSettings(config.Section):
     features: list[str] = field(default_factory=lambda: ["graph"])  # what predictors see: graph, and any cheap metrics
     budget: int = 100  # classes to evaluate
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
+    limits: list[str] = field(default_factory=list)  # edgegpu_latency<=4, latency<=5: known only after an evaluation
+    joint: bool = False  # with limits, strategies with a model rank candidates by the limited quantities too
     ask: int = 8  # proposals per step, evaluated in parallel; changes the result, unlike the number of workers
 
     def metrics(self) -> list[str]:
-        """All metrics that the search needs: those of its objective, the cheap one, and its features."""
+        """All metrics that the search needs: those of its objective, the cheap one, its features and its limits."""
         names = [term.name for text in (self.objective, self.cheap) if text for term in parse(text)]
-        return names + [name for name in self.features if name != GRAPH]
+        return names + [name for name in self.features if name != GRAPH] + quantities(self.limits)
 
     def check(self) -> None:
         """Raises InputError if a value is impossible or a metric does not exist."""
@@ -59,6 +62,10 @@ class SearchSettings(config.Section):
         self.check_at_least_one("budget", "ask")
         for term in parse(self.objective):
             source_of(term.name)
+        parse_limits(self.limits, "search.limits")
+        for name in quantities(self.limits):
+            if source_of(name) not in ("table", LATENCY):
+                raise InputError(f"Expected limits on latency or table columns in search.limits but got {name}.")
         if self.cheap is not None and (len(parse(self.cheap)) > 1 or source_of(self.cheap) == LATENCY):
             raise InputError(f"Expected one proxy, table column or label for search.cheap but got {self.cheap!r}.")
         if not self.features or any(source_of(name) == LATENCY for name in self.features):
@@ -127,6 +134,9 @@ class Common:
         sources = {term.name: source_of(term.name) for term in parse(self.search.objective)}
         for name, source in sources.items():
             if source == "table" and not self.tables.given():
+                raise unknown(name)
+        for name in quantities(self.search.limits):
+            if source_of(name) == "table" and not self.tables.given():
                 raise unknown(name)
         for text in self.search.constraints:
             Constraint.parse(text, self.tables.given())

@@ -34,8 +34,15 @@ NO_PATHS = {  # every other setting that is text; who adds one says here or in i
     *("label.method", "label.precision", "label.schedule", "label.select", "predicted.accuracy", "predicted.model"),
     *("proxies.croze.features", "proxies.croze.gradients", "proxies.croze.reduction", "proxies.croze.weights"),
     *("proxies.eproxy.barrier_init", "proxies.eproxy.features", "proxies.eproxy.init"),
-    *("search.cheap", "search.constraints", "search.features", "search.objective"),
-    *("strategy.acquisition", "strategy.name", "strategy.perturbation", "strategy.precision", "strategy.predictor"),
+    *("search.cheap", "search.constraints", "search.features", "search.limits", "search.objective"),
+    *(
+        "strategy.acquisition",
+        "strategy.improvement",
+        "strategy.name",
+        "strategy.perturbation",
+        "strategy.precision",
+        "strategy.predictor",
+    ),
     *(
         "strategy.ranked_by",
         "strategy.regulariser",

@@ -154,6 +154,13 @@ def _strategies() -> Iterator[Case]:
             f"data.name=digits search.budget=9 search.ask=3 {ONE} run.dir=run --json",
         )
     yield case(
+        "search-limits",
+        f"search quickstart strategy.name=bo strategy.init=3 objective=edgegpu_latency "
+        "tables.latency={inputs}/latency.csv "
+        f"search.limits=edgegpu_latency<=1e6 search.joint=true data.name=digits search.budget=4 search.ask=2 {ONE} "
+        "run.dir=run --json",
+    )
+    yield case(
         "search-warmup-move",
         f"search quickstart strategy.name=warmup-move search.cheap=params objective=grad_norm strategy.pool=3 "
         f"strategy.warmup=8 strategy.tournament=2 {SEARCH} run.dir=run",

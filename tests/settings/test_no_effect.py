@@ -68,7 +68,7 @@ def cases() -> Iterator[tuple[str, tuple[str, ...], Settings]]:
     everything = [
         *("train.awp=0.1", "eval.measures=calibration,landscape", "eval.checks=true", "eval.corruptions=frost"),
         *("eval.sweep=2", "eval.attacks=pgd", "tables.robustness=DIR", "search.constraints=latency<=5"),
-        *("executor=ray", "data.name=cifar10"),
+        *("executor=ray", "data.name=cifar10", "search.limits=latency<=9"),
     ]
     proxies = "+".join(PROXIES.names())
     for space, name in PAIRS:
@@ -139,6 +139,7 @@ VALUES = {  # other valid values that the rules of `other` do not give
     "predicted.model": "forest",
     "search.features": ["graph", "params"],
     "search.constraints": ["params<=1"],
+    "search.limits": ["latency<=1"],
     "eval.attacks": ["pgd7"],
     "eval.sweep_attack": ["pgd5"],
     "eval.measures": ["hessian"],

@@ -53,6 +53,8 @@ def _searched(run: RunData) -> str:
         text += f", of which {search.failed:,} failed"
     if search.exhausted:
         text += ", and found no further ones that meet its constraints"
+    if search.limited is not None:
+        text += f"; {search.limited.feasible:.0%} of them were within the limits {', '.join(search.limited.limits)}"
     if len(search.goals) > 1:
         return (
             f"{text}; {len(search.top):,} form the Pareto front: no cell is better than one of them by one score "

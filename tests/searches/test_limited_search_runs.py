@@ -1,0 +1,70 @@
+"""`search.limits` of a run: what is outside costs an evaluation, and the best is within."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nas
+from nas.core.errors import InputError, NasError
+from nas.core.seeds import derive
+from nas.search_spaces import NASBench201
+
+SPACE = NASBench201()
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 classes with the columns `good` and `slow`, numbers below 100 without relation."""
+    path = tmp_path_factory.mktemp("limits") / "scores.csv"
+    rows = [f"{arch},{derive(0, str(arch)) % 100},{derive(1, str(arch)) % 100}" for arch in SPACE.draw(24, unique=True)]
+    path.write_text("\n".join(["arch,good,slow", *rows]) + "\n")
+    return path
+
+
+def searched(scores: Path, limit: str, **more: Any) -> Any:
+    settings = {"tables.scores": str(scores), "search.limits": [limit], "search.ask": 4, **more}
+    return nas.search(objective="scores:good:max", strategy="random", budget=10, settings=settings)
+
+
+def test_a_run_says_what_was_within_and_its_best_is_within(scores: Path) -> None:
+    found = searched(scores, "scores:slow<=50")
+    limited = found.limited
+    assert [one.evaluated for one in limited.rounds] == [4, 8, 10]
+    assert all(one.metrics["scores:slow"] <= 50 for one in found.top)
+    steps = found._record.data.steps
+    within = [step for step in steps if step.value is not None and derive(1, step.arch) % 100 <= 50]
+    assert 0 < len(within) < 10
+    assert limited.feasible == len(within) / 10
+    assert limited.rounds[-1].feasible == len(within)
+    assert limited.rounds[-1].best == found.best.metrics["scores:good"] == max(step.value for step in within)
+    assert steps[-1].best == found.best.metrics["scores:good"]
+    assert found.to_json()["limited"]["limits"] == ["scores:slow<=50"]
+
+
+def test_a_run_without_an_architecture_within_says_so(scores: Path) -> None:
+    with pytest.raises(NasError, match=r"none of the 10 evaluated ones is; loosen search\.limits"):
+        searched(scores, "scores:slow<=-1")
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [("params<=1e6", r"search\.constraints"), ("croze>=1", "latency or table columns"), ("slow<1%", "such as")],
+)
+def test_limits_are_on_what_only_an_evaluation_tells(scores: Path, limit: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        searched(scores, limit)
+
+
+def test_joint_needs_limits_and_a_column_needs_its_table() -> None:
+    with pytest.raises(InputError, match=r"without search\.limits"):
+        nas.search(strategy="random", settings={"search.joint": True})
+    with pytest.raises(InputError, match="edgegpu_latency"):
+        nas.search(strategy="random", settings={"search.limits": ["edgegpu_latency<=4"]})
+
+
+def test_who_evaluates_by_hand_tells_none_instead() -> None:
+    with pytest.raises(InputError, match="tell None"):
+        nas.open_search(strategy="random", settings={"search.limits": ["latency<=4"]})
