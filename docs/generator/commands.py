@@ -64,7 +64,7 @@ def _written(one: Argument | Option) -> str:
 def _default(one: Argument | Option) -> str:
     if one.default is ...:
         return "required"
-    return "" if one.default in (None, False) else code(one.default)
+    return "" if one.default in (None, False, "") else code(one.default)
 
 
 def recipes() -> str:

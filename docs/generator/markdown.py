@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
+CODE = re.compile(r"(```.*?```|`(?:[^`\n]|\n(?!\s*\n))+`)", re.DOTALL)  # a span may wrap, within its paragraph
 MENTION = re.compile(r"`?\bdocs/((?:[\w-]+/)*[\w-]+\.md)\b`?")  # of a page, in the text of the project
 
 
 def prose(text: str) -> str:
     """Plain text in which `code` is marked, with the signs escaped that Markdown and HTML would read."""
     parts = CODE.split(text)
-    return "".join(part if n % 2 else re.sub(r"([*<\[_~])", r"\\\1", part) for n, part in enumerate(parts))
+    return "".join(
+        part if n % 2 else re.sub(r"([*\[_~])", r"\\\1", part).replace("<", "&lt;") for n, part in enumerate(parts)
+    )
 
 
 def doc(thing: Any) -> str:

@@ -43,7 +43,10 @@ def page(file: Path, outputs: list[str] | None = None) -> str:
     """A notebook as a page in Markdown. `outputs` are those of its code cells, in their order."""
     title, *rest = cells_of(file.read_text(encoding="utf-8"))
     note = f"This page is a notebook: [`{file.name}`]({file.name}) can be opened in Jupyter with Jupytext, in VS Code, "
-    parts = [title.text, f"{note}in Spyder or in PyCharm, and runs as a script."]
+    script = (
+        "It also runs as a script, which prints only what `print` is given, not the value of the last line of a cell."
+    )
+    parts = [title.text, f"{note}in Spyder or in PyCharm. {script}"]
     shown = iter(outputs or [])
     for cell in rest:
         parts.append(f"```python\n{cell.text}\n```" if cell.is_code else cell.text)

@@ -104,7 +104,7 @@ def sections() -> Iterator[tuple[str, type]]:
 
 
 def readers(section: str, kind: type) -> str:
-    """Which commands read the keys of a section, as a sentence; keys that differ from the others are named."""
+    """Which commands read the keys of a section, as sentences; keys that differ from the others are named."""
     by_commands: dict[tuple[str, ...], list[str]] = {}
     taking = [(command.cli_name(), command.takes) for command in COMMANDS.components.values() if command.takes]
     for one in settings_of(kind):
@@ -112,11 +112,15 @@ def readers(section: str, kind: type) -> str:
         names = sorted({name for name, patterns in taking if any(fnmatchcase(key, pattern) for pattern in patterns)})
         by_commands.setdefault(tuple(names), []).append(key)
     groups = sorted(by_commands.items(), key=lambda item: -len(item[1]))
-    said = []
-    for number, (commands, keys) in enumerate(groups):
-        who = codes(f"nas {name}" for name in commands) if commands else "every command that has settings"
-        said.append(f"Read by {who}." if number == 0 else f"{codes(keys)}: read by {who}.")
-    return " ".join(said)
+    who = [
+        codes(f"nas {name}" for name in commands) if commands else "every command that has settings"
+        for commands, _ in groups
+    ]
+    others = [
+        f"{codes(keys)} {'is' if len(keys) == 1 else 'are'} read by {names}"
+        for names, (_, keys) in zip(who[1:], groups[1:])
+    ]
+    return f"These keys are read by {who[0]}" + (f", with exceptions: {'; '.join(others)}." if others else ".")
 
 
 def page() -> str:

@@ -9,6 +9,8 @@
 
 # %%
 QUICK = False  # True: a few seconds and smaller numbers everywhere, to see whether the notebook runs
+if QUICK:
+    print("QUICK is True: this shows that the notebook runs; its numbers mean nothing.")
 
 # %%
 import nas

@@ -10,6 +10,8 @@
 
 # %%
 QUICK = False  # True: a few seconds and smaller numbers everywhere, to see whether the notebook runs
+if QUICK:
+    print("QUICK is True: this shows that the notebook runs; its numbers mean nothing.")
 
 # %% [markdown]
 # ## Two networks of your own

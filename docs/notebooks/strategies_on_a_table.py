@@ -11,6 +11,8 @@
 # %%
 QUICK = False  # True: a few seconds and smaller numbers everywhere, to see whether the notebook runs
 ROBUSTNESS = None  # the folder of the robustness dataset, if you have it: then the table is of robust accuracies
+if QUICK:
+    print("QUICK is True: this shows that the notebook runs; its numbers mean nothing.")
 
 # %% [markdown]
 # ## The table

@@ -10,6 +10,9 @@
 
 # %%
 QUICK = False  # True: a few seconds and smaller numbers everywhere, to see whether the notebook runs
+ROBUSTNESS = None  # the folder of the robustness dataset, if you have it: then the last table is of its accuracies
+if QUICK:
+    print("QUICK is True: this shows that the notebook runs; its numbers mean nothing.")
 
 # %% [markdown]
 # ## Train some cells
@@ -168,12 +171,8 @@ for name in proxies[:-1]:
 # next cell scores more cells, and then draws samples of fifteen: how far does their ρ spread around that of all?
 
 # %%
-import os
-from pathlib import Path
-
-folder = Path(os.environ.get("NAS_TEST_DATA", "")) / "robustness-dataset"
-if folder.is_dir():
-    published = nas.open_tables(robustness=folder, dataset="cifar10")["fgsm@1"]
+if ROBUSTNESS is not None:
+    published = nas.open_tables(robustness=ROBUSTNESS, dataset="cifar10")["fgsm@1"]
     more = space.draw(20 if QUICK else 150, seed=0, unique=True)
     cheap = ["synflow", "nwot", "params"]
     scores_of_more = nas.score(more, proxies=cheap, settings=as_trained)
@@ -189,8 +188,8 @@ if folder.is_dir():
         print(f"{name}: in 95 % of the samples of 15, ρ is {low:.2f} to {high:.2f}")
 else:
     print("This needs the robustness dataset: meta.zip and the accuracies of cifar10 from")
-    print("http://robustness.vision. Unpack them into a folder robustness-dataset, and let")
-    print("the environment variable NAS_TEST_DATA name the folder that contains it.")
+    print("http://robustness.vision. Unpack them into a folder, name it in the first cell")
+    print('(ROBUSTNESS = "FOLDER"), and run the notebook again.')
 
 # %% [markdown]
 # ## Keep it
@@ -200,5 +199,7 @@ else:
 # size.
 
 # %%
+from pathlib import Path
+
 for file in ("trained.csv", "scores.csv"):
     print(Path(file).read_text().splitlines()[0])

@@ -103,7 +103,10 @@ def run(say: Say, name: str, quick: bool, folder: Path, file: Path | None = None
     assert text.count(f"\n{SWITCH}  #") == 1
     names: Names = {"__name__": "__main__"}
     started = time.process_time()
-    list(notebook_outputs.run(text.replace(SWITCH, "QUICK = True") if quick else text, names, folder / "figure"))
+    shown = list(
+        notebook_outputs.run(text.replace(SWITCH, "QUICK = True") if quick else text, names, folder / "figure")
+    )
+    assert ("mean nothing" in shown[0]) == quick
     say(time.process_time() - started)
     PROMISED[name](names)
 
@@ -115,14 +118,15 @@ def test_a_notebook_gives_what_it_promises(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_notebook_on_strategies_takes_a_published_table(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["strategies_on_a_table", "worth_of_a_proxy"])
+def test_a_notebook_takes_a_published_table(name: str, data_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "published.py"
-    text = FILES["strategies_on_a_table"].read_text(encoding="utf-8")
+    text = FILES[name].read_text(encoding="utf-8")
     assert text.count(NO_TABLE) == 1
     file.write_text(
         text.replace(NO_TABLE, f"ROBUSTNESS = {str(data_dir / 'robustness-dataset')!r}  #"), encoding="utf-8"
     )
-    with Fork(run, "strategies_on_a_table", True, tmp_path, file) as fork:
+    with Fork(run, name, True, tmp_path, file) as fork:
         assert fork.wait() == 0
 
 

@@ -161,8 +161,24 @@ def test_a_mention_of_a_page_becomes_a_link_except_in_code() -> None:
 
 
 def test_signs_of_markdown_in_a_docstring_are_text() -> None:
-    assert prose("a<b *c* `d<e *f*`") == r"a\<b \*c\* `d<e *f*`"
+    assert prose("a<b *c* `d<e *f*`") == r"a&lt;b \*c\* `d<e *f*`"
+    assert prose("`a_b\nc_d` e_f `\n\ng_h` i_j") == "`a_b\nc_d` e\\_f `\n\ng\\_h` i\\_j"
     assert table(("a", "b"), [("1|2", "x\ny")]) == "| a | b |\n| --- | --- |\n| 1\\|2 | x y |"
+
+
+def test_code_of_the_reference_has_no_escaped_signs(pages: dict[str, str]) -> None:
+    for path, text in pages.items():
+        if path.startswith("reference/"):
+            spans = re.findall(r"`(?:[^`\n]|\n(?!\s*\n))+`", FENCE.sub("", text))
+            assert not [span for span in spans if re.search(r"\\[*_~<[]|&lt;", span)], path
+    assert "| the next free runs/&lt;configuration>-&lt;n> by default |" in pages["reference/settings.md"]
+
+
+def test_readers_of_a_section_are_said_in_one_sentence(pages: dict[str, str]) -> None:
+    assert (
+        "These keys are read by `nas run`, with exceptions: `run.dir` is read by `nas "
+        in pages["reference/settings.md"]
+    )
 
 
 def test_bars_in_the_code_of_a_table_have_no_backslash_on_the_site(pages: dict[str, str]) -> None:
