@@ -1,4 +1,4 @@
-"""A tiny run, from the search to the report, on one search space of each family; its network exported and read again."""
+"""A tiny run, from search to report, on one search space of each family; its network exported and read again."""
 
 from __future__ import annotations
 
