@@ -39,7 +39,7 @@ def progress(pairs: Sequence[tuple[Scores, Networks]]) -> str:
         described = ", ".join(f"{key}={value}" for key, value in plan.scoring(scores.size).items()) or "as published"
         lines.append(
             [
-                plan.title,
+                plan.full_title,
                 described,
                 f"{len(there)} of {len(networks.judged)}",
                 median(row[0] for row in there.values()),
@@ -67,7 +67,7 @@ def section(group: str, pairs: Sequence[tuple[Scores, Networks]]) -> str:
         if plan.space == "darts":
             further.append(f"{plan.title}:\n\n{doubled_inputs(networks, whole)}")
         if plan.predicted:
-            further.append(f"Predictors, {plan.title}:\n\n{predictions(networks, whole)}")
+            further.append(f"Predictors, {plan.full_title}:\n\n{predictions(networks, whole)}")
     names = list(dict.fromkeys(name for *_, ranking in columns.values() for name in ranking.proxies))
     ranked = [[f"**{TITLES.get(name, name)}**", *(_rho(name, *where) for where in columns.values())] for name in names]
     ranked.append(["networks", *(str(ranking.n) for *_, ranking in columns.values())])

@@ -45,6 +45,11 @@ class SpacePlan:
     predicted: bool = True  # whether accuracies are predicted from graph features and from proxies
     shorter: Mapping[str, str] = field(default_factory=dict)  # shorter trainings of the first task -> their column
 
+    @property
+    def full_title(self) -> str:
+        """The title with that of the group."""
+        return self.title if self.title.startswith(self.group) else f"{self.group}, {self.title}"
+
     def scoring(self, size: str) -> Mapping[str, Any]:
         """The settings of the scored networks."""
         return self.small if size == SMALL else self.own
