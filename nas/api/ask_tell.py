@@ -149,8 +149,9 @@ class OpenSearch:
         result = replace(result, exhausted=loop.fruitless >= FRUITLESS)
         steps = trajectory(self._store, result.goals[0])
         plain = config.plain(settings)
-        repeated = SearchCommand().repeat(plain, {})
-        data = RunData(plain, SearchCommand.name, {}, result, steps, failures(self._store), {}, {}, repeated)
+        command, failed = SearchCommand(), failures(self._store)
+        about = (command.repeat(plain, {}), command.acting(plain))
+        data = RunData(plain, command.name, {}, result, steps, failed, {}, {}, *about)
         return Found.of(result, RunRecord(data, RunFiles(self._folder, {})))
 
     def close(self) -> None:

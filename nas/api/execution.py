@@ -78,4 +78,5 @@ def execute(
 
 
 def record_of(run: Run, result: Result, command: RunCommand, temporary: bool) -> RunRecord:
-    return RunRecord(read_run_data(run.folder, result, command.repeat), RunFiles.of(run.folder, temporary))
+    data = read_run_data(run.folder, result, command.repeat, command.acting)
+    return RunRecord(data, RunFiles.of(run.folder, temporary))

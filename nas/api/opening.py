@@ -44,5 +44,6 @@ def open_run(run: str | os.PathLike[str]) -> Any:
     folder = Path(run).expanduser()
     result = finished(folder)
     with malformed_as_input_error(folder):
-        data = read_run_data(folder, corrected(result), command_of(folder).repeat)
+        command = command_of(folder)
+        data = read_run_data(folder, corrected(result), command.repeat, command.acting)
     return outcome(data.result, RunRecord(data, RunFiles.of(folder, temporary=False)))

@@ -97,11 +97,12 @@ def score(
 
 @contextmanager
 def _messages_without_run() -> Iterator[None]:
-    """Errors advise to call the function again, because there is no run that `nas resume` could continue."""
+    """Errors advise to call the function again, as there is no run to resume, and name its argument for the file."""
     try:
         yield
     except NasError as error:
-        error.args = (without_resuming(str(error), "call it again", " with workers=1"),)
+        text = without_resuming(str(error), "call it again", " with workers=1")
+        error.args = (text.replace("--output", "run="),)
         raise
 
 

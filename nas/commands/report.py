@@ -125,7 +125,8 @@ def _write_paper(
     materials, drawn = [], []
     for folder in {path.resolve(): path for path in folders}.values():
         with malformed_as_input_error(folder):
-            run = read_run_data(folder, finished(folder), command_of(folder).repeat)
+            command = command_of(folder)
+            run = read_run_data(folder, finished(folder), command.repeat, command.acting)
             materials.append(Material(run_name(folder), run, folder))
             if kinds and run.command != "study":  # whose page has no figures
                 drawn += write_figures(folder / "figures", values(run), run.evaluations, kinds)

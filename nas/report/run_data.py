@@ -34,6 +34,9 @@ STAGES = {"search": "search", "train": "training", "eval": "attacks"}
 # A function from the settings of a run and the inputs of its command to the command line that repeats the run, and
 # whether that needs the settings as a file.
 Repeat = Callable[[Json, Json], tuple[str, bool]]
+Acting = Callable[
+    [Json], frozenset[str]
+]  # from the settings of a run to the dotted keys of those that had a part in it
 Edges = dict[str, list[tuple[str, str, str]]]  # by cell: from node, to node, operation
 
 
@@ -50,6 +53,7 @@ class RunData:
     trained: dict[str, TrainedModel]  # by the name of the model
     models: dict[str, Identity]  # by name
     repeated: tuple[str, bool]  # what `Repeat` gives for this run
+    acting: frozenset[str] | None = None  # what `Acting` gives for it; None if that is unknown
 
     @property
     def search(self) -> SearchResult | None:
@@ -117,8 +121,8 @@ class RunData:
             return {}
 
 
-def read_run_data(folder: Path, result: Result, repeat: Repeat) -> RunData:
-    """The data of a run, from its folder and its result.
+def read_run_data(folder: Path, result: Result, repeat: Repeat, acting: Acting | None = None) -> RunData:
+    """The data of a run, from its folder and its result; `repeat` and `acting` are those of its command.
 
     Takes no lock, so a run can be read while it is open. Raises InputError if the folder is no run, or damaged.
     """
@@ -139,7 +143,9 @@ def read_run_data(folder: Path, result: Result, repeat: Repeat) -> RunData:
     models = identities({**methods, **{name: methods.get(name, only) for name in trained}})
     trained = {name: trained[name] for name in models if name in trained}
     repeated = repeat(config.settings, config.extra)
-    return RunData(config.settings, config.command, config.extra, result, steps, failed, trained, models, repeated)
+    keys = None if acting is None else acting(config.settings)
+    about = (config.settings, config.command, config.extra)
+    return RunData(*about, result, steps, failed, trained, models, repeated, keys)
 
 
 def search_of(result: Result) -> SearchResult | None:

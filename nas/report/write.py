@@ -7,21 +7,23 @@ from pathlib import Path
 
 from nas.core.io.files import os_errors_as_input_errors, write_atomic, write_text
 from nas.report.figures.landscapes import picture
-from nas.report.run_data import Repeat, RunData, read_run_data
+from nas.report.run_data import Acting, Repeat, RunData, read_run_data
 from nas.report.wording import picture_name
 from nas.results import EvalResult, Result
 
 REPORT = "report.html"
 
 
-def write_report(folder: Path, result: Result, page: Callable[[RunData], str], repeat: Repeat) -> Path:
+def write_report(
+    folder: Path, result: Result, page: Callable[[RunData], str], repeat: Repeat, acting: Acting | None = None
+) -> Path:
     """Write `report.html` into a run's folder and return its path.
 
-    The page leaves out what the run did not do. Loss landscapes are also written beside it, as PNG files. `repeat` is
-    that of the run's command. The same folder and result give the same bytes.
+    The page leaves out what the run did not do. Loss landscapes are also written beside it, as PNG files. `repeat` and
+    `acting` are those of the run's command. The same folder and result give the same bytes.
     """
     path = folder / REPORT
-    run = read_run_data(folder, result, repeat)
+    run = read_run_data(folder, result, repeat, acting)
     write_text(path, page(run))
     write_landscapes(folder, run.evaluations)
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from abc import abstractmethod
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -90,13 +91,22 @@ class RunCommand(Command):
         """Write `report.html` into the run's folder and return its path."""
         from nas.report.write import write_report
 
-        return write_report(folder, result, self.page, self.repeat)
+        return write_report(folder, result, self.page, self.repeat, self.acting)
 
     def page(self, run: RunData) -> str:
         """The report of a run as HTML."""
         from nas.report.pages.run import page
 
         return page(run)
+
+    def acting(self, settings: Json) -> frozenset[str]:
+        """The dotted settings, of those in a run's `config.json`, that had a part in the run."""
+        from nas.core import config
+        from nas.settings.repeat import acting
+
+        reader = replace(self.reader(), later=())
+        taken = {key: value for key, value in config.flat(settings).items() if reader.takes(key)}
+        return frozenset(acting(reader, settings, taken))
 
     def repeat(self, settings: Json, extra: Json) -> tuple[str, bool]:
         """The command line that repeats a run, from its `config.json`, and whether that needs a file of settings.

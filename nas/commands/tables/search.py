@@ -141,7 +141,7 @@ def _text(result: TableSearchResult, percent: set[str]) -> str:
     from nas.report.text import table_lines
 
     columns, optimum = result.columns, result.optimum
-    rows = [["", *columns], ["optimum", *(_cell(optimum[c], None, c in percent) for c in columns)]]
+    rows = [["", *columns], ["optimum of each column", *(_cell(optimum[c], None, c in percent) for c in columns)]]
     tail = []
     for objective, entry in result.objectives.items():
         rows.append([objective, *([""] * len(columns))])

@@ -11,6 +11,9 @@ from nas.report.run_data import RunData
 from nas.report.wording import attack, ball, listed, norm, radius, value
 from nas.results import CorruptionResult, EvalResult, TransferResult
 
+COUNTS = ("params", "flops")
+LARGE = 1e6
+
 
 def summary(run: RunData) -> Json:
     """Sentences on what was done; the strongest attack, and the network and differences to report under it."""
@@ -49,6 +52,8 @@ def _searched(run: RunData) -> str:
         f"{one.name} ({'higher' if one.higher_is_better else 'lower'} is better)" for one in search.goals
     )
     text = f"The search scored {search.evaluated:,} different cells of {run.space} by {goals}"
+    if constraints := (run.settings.get("search") or {}).get("constraints"):
+        text += f" under the {'constraint' if len(constraints) == 1 else 'constraints'} {listed(constraints)}"
     if search.failed:
         text += f", of which {search.failed:,} failed"
     if search.exhausted:
@@ -62,7 +67,12 @@ def _searched(run: RunData) -> str:
             f"{goal.name}."
         )
     best = search.best.metrics[goal.name]
-    return f"{text}." if best is None else f"{text}; the best reached {value(best)}."
+    return f"{text}." if best is None else f"{text}; the best reached {_best_score(goal.name, best)}."
+
+
+def _best_score(metric: str, score: float) -> str:
+    """A count in all digits; a large score of a proxy, of which only the order means something, in three digits."""
+    return value(score) if metric in COUNTS or abs(score) < LARGE else f"{score:.3g}"
 
 
 def _transferred(run: RunData) -> str:
@@ -88,8 +98,13 @@ def _trained(run: RunData) -> str:
     subject = listed([names.get(cell, cell) for cell in cells])
     return (
         f"{subject[0].upper()}{subject[1:]} {'was' if len(cells) == 1 else 'were'} trained on {run.data} by "
-        f"{listed(methods)} training{_without_validation(run)}."
+        f"{listed(methods)} training {_epochs(run)}{_without_validation(run)}."
     )
+
+
+def _epochs(run: RunData) -> str:
+    counts = sorted({record.epochs for record in run.trained.values()})
+    return f"for {listed([f'{count:,}' for count in counts])} {'epoch' if counts == [1] else 'epochs'}"
 
 
 def _without_validation(run: RunData) -> str:
@@ -103,10 +118,14 @@ def _attacked(run: RunData) -> str:
         return ""
     first = run.evaluations[0]
     subject = "Each network" if len(run.evaluations) > 1 else "The network"
-    return (
+    text = (
         f"{subject} was attacked by {listed([attack(name) for name in first.attacks])} within "
         f"ε = {radius(first.eps)} ({norm(first.norm)}) on {first.n_test:,} test images."
     )
+    for curve in first.sweep:
+        radii = [radius(eps) for eps in curve.eps if eps > 0]
+        text += f" The accuracy against the radius was measured under {attack(curve.attack)} at ε = {listed(radii)}."
+    return text
 
 
 def corruption_notes(results: Sequence[CorruptionResult]) -> list[str]:

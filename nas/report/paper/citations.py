@@ -13,7 +13,7 @@ from nas.eval.attacks import ATTACKS, parse_attack
 from nas.eval.corruptions.base import CORRUPTIONS
 from nas.objectives.notation import PREDICTED, TRAINED, parse
 from nas.report.run_data import RunData
-from nas.results import CLEAN, DpsResult, StudyResult, TrainResult, TransferResult
+from nas.results import CLEAN, DpsResult, EvalResult, StudyResult, TrainResult, TransferResult
 from nas.runs.repetitions import CORRUPTIONS as CORRUPTED
 from nas.runs.repetitions import SCORE
 from nas.search_spaces import SPACES
@@ -149,8 +149,15 @@ def _attack(name: str) -> Iterator[Use]:
     yield Use("attack", name, tuple(getattr(kind, "references", ())))
 
 
+def _attacks(entry: EvalResult) -> list[str]:
+    """The attacks of an evaluation: those at its radius, that of its sweep, and that of its calibration."""
+    calibration = entry.measures.calibration
+    names = [*entry.worst_case.attacks, *(curve.attack for curve in entry.sweep)]
+    return names if calibration is None else [*names, calibration.attack]
+
+
 def _attacked(run: RunData) -> Iterator[Use]:
-    names = [name for entry in run.evaluations for name in entry.worst_case.attacks]
+    names = [name for entry in run.evaluations for name in _attacks(entry)]
     if isinstance(run.result, TransferResult):
         names += run.result.attacks
         yield Use("transfer of adversarial examples", "transfer", ("mok2021advrush",))

@@ -32,6 +32,8 @@ def _layout(table: Table) -> Json:
     """The table in parts that fit the width of a page, each with its lines."""
     count = len(table.columns)
     first = count if table.scores is None else table.scores
+    if count <= MAX_COLUMNS:
+        first = count  # the scores stand beside the accuracies
     parts = [_part(table, at, min(at + MAX_COLUMNS, first)) for at in range(0, first, MAX_COLUMNS)]
     parts += [_part(table, at, min(at + MAX_COLUMNS, count)) for at in range(first, count, MAX_COLUMNS)]
     wide = any(len(name) > NAME_WIDTH for name, _ in table.rows)
@@ -49,9 +51,11 @@ def _part(table: Table, start: int, end: int) -> Json:
     """The columns from `start` to `end` with the names: the rules and titles above them, and the lines."""
     head = " & ".join(tex(name) for name in (table.head, *table.columns[start:end]))
     over = ""
-    if table.scores is not None and start >= table.scores:
-        count = end - start
-        over = f" & \\multicolumn{{{count}}}{{c}}{{HRS under}} \\\\\n\\cmidrule(l){{2-{count + 1}}}\n"
+    if table.scores is not None and end > table.scores:
+        before = max(table.scores - start, 0)
+        count = end - start - before
+        rule = f"\\cmidrule(l){{{before + 2}-{before + count + 1}}}"
+        over = f"{' &' * before} & \\multicolumn{{{count}}}{{c}}{{HRS under}} \\\\\n{rule}\n"
     return {
         "columns": Tex("r" * (end - start)),
         "head": Tex(f"\\toprule\n{over}{head} \\\\\n\\midrule"),

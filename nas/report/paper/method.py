@@ -30,7 +30,7 @@ def method(run: RunData, name: str = "") -> Tex:
         archs=Tex("; ".join(f"{tex(cell)}: {code(arch)}" for cell, arch in _archs(run).items()) + ".")
         if _archs(run)
         else "",
-        settings=Tex("; ".join(code(f"{key}={_written(value)}") for key, value in _flat(run.settings)) + "."),
+        settings=Tex("; ".join(code(f"{key}={_written(value)}") for key, value in _settings(run)) + "."),
         versions=Tex("; ".join(f"{tex(package)} {tex(version)}" for package, version in _versions(run).items()) + "."),
     )
 
@@ -72,6 +72,11 @@ def _versions(run: RunData) -> dict[str, str]:
         versions["SHA-256 of the settings"] = provenance.settings_sha256
         versions |= {key: str(value) for key in ("gpu", "cpu") if (value := provenance.hardware.get(key))}
     return versions or {"robust-nas": "of an unknown version"}
+
+
+def _settings(run: RunData) -> Iterator[tuple[str, object]]:
+    """The settings that had a part in the run."""
+    yield from ((key, value) for key, value in _flat(run.settings) if run.acting is None or key in run.acting)
 
 
 def _flat(values: Json, prefix: str = "") -> Iterator[tuple[str, object]]:

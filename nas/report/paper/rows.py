@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nas.core.io.files import csv_text
+from nas.core.statistics.paired import wilson
 from nas.report.paper.material import Material, Paper
 from nas.results import (
     CLEAN,
@@ -108,7 +109,8 @@ def _evaluation(entry: EvalResult) -> Iterator[Row]:
     for curve in entry.sweep:
         for eps, accuracy in zip(curve.eps, curve.accuracy):
             if eps > 0 and not (eps == entry.eps and curve.attack in entry.attacks):
-                yield {**_fraction(curve.attack, accuracy, entry.n_test), "eps": eps}
+                interval = wilson(round(accuracy * entry.n_test), entry.n_test)
+                yield {**_fraction(curve.attack, accuracy, entry.n_test, interval), "eps": eps}
     yield from ({**row, "norm": None, "eps": None} for row in _corruptions(entry))
     yield from _measures(entry)
 

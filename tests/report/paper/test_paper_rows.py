@@ -10,6 +10,7 @@ from pathlib import Path
 import result_factory as make
 from papers import HOSTILE, N, entries, paper, run_of, whole
 
+from nas.core.statistics.paired import wilson
 from nas.report.paper.material import Material, with_different_names
 from nas.report.paper.rows import COLUMNS, csv_of
 from nas.results import Interval
@@ -51,6 +52,8 @@ def test_sweeps_corruptions_and_measures() -> None:
     values = {(row["metric"], row["eps"]): row["value"] for row in rows}
     assert values["pgd20", repr(4 / 255)] == "0.5"
     assert values["pgd20", repr(8 / 255)] == "0.1"
+    (swept,) = [row for row in rows if row["eps"] == repr(4 / 255)]
+    assert (float(swept["low"]), float(swept["high"])) == wilson(N // 2, N)
     assert values["corruption:fog@2", ""] == "0.25"
     assert values["corruption:fog", ""] == values["corruptions", ""] == "0.375"
     assert values["cascade:pgd20", repr(8 / 255)] == "0.1"

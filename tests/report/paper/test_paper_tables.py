@@ -13,10 +13,13 @@ import result_factory as make
 from papers import HOSTILE, N, entries, paper, run_of, whole
 from tex_reader import check, compile_alone, method_of, rows_of
 
+from nas.commands.run import Run
+from nas.commands.search import Search
 from nas.core.io.records import Json
 from nas.report.pages.run import page
 from nas.report.pages.study import page as study_page
 from nas.report.paper import latex
+from nas.report.paper.citations import uses
 from nas.report.paper.escape import tex
 from nas.report.paper.latex import latex_of
 from nas.report.paper.material import Material, Paper
@@ -60,6 +63,42 @@ def test_the_numbers_are_those_of_the_result() -> None:
     caption = re.findall(r"\\caption\{(.*)\}", text)[0]
     for word in ("60 test images", r"\varepsilon = 8/255", "FGSM and PGD-20", "Seed: 0.", "Holm's", "12 differences"):
         assert word in caption
+
+
+def test_scores_of_one_attack_stand_beside_the_accuracies() -> None:
+    one = make.evaluation({"clean": 59, "fgsm": 6}, N, name="best-standard")
+    text = latex_of(paper(whole([one])))
+    check(text)
+    assert text.count(r"\begin{tabular}") == 1
+    assert rows_of(text)[1] == ["network", "weights", "clean", "FGSM", "FGSM"]
+    assert " & & & & \\multicolumn{1}{c}{HRS under} \\\\\n\\cmidrule(l){5-5}\n" in text
+
+
+def test_the_attacks_of_sweep_and_calibration_have_sources() -> None:
+    one = make.evaluation(
+        {"clean": 59, "fgsm": 6}, N, name="best-standard", measures=make.measured(),
+        sweep=[make.curve("cw10", (0.0, 0.9), (4 / 255, 0.5), n=N)],
+    )  # fmt: skip
+    found = method(whole([one]).run).replace(r"\allowbreak{}", "")
+    attacks = [use.name for use in uses(whole([one]).run) if use.kind == "attack"]
+    assert attacks == ["fgsm", "cw10", one.measures.calibration.attack]  # type: ignore[union-attr]
+    assert r"cw10~\cite{carlini2017towards}" in found
+    assert r"measured under CW-10 at $\varepsilon$ = 4/255." in found
+
+
+def test_the_method_has_the_settings_that_acted_the_constraint_and_the_epochs() -> None:
+    material = whole(entries())
+    record = make.training_record([{"val_accuracy": 0.5}] * 3)
+    run = replace(material.run, trained={"best-standard": record}, acting=Run().acting(material.run.settings))
+    text = method(run).replace(r"\allowbreak{}", "")
+    settings = text[text.index("{Settings.}") :]
+    for word in ("search.budget=", r"train.batch\_size=", "eval.eps="):
+        assert word in settings
+    for word in ("label.", "latency.", "supernet.", "proxies.eproxy.", r"eval.corruptions\_", "train.beta"):
+        assert word not in settings
+    assert r"under the constraint params\textless{}=85\%" in text
+    assert f"standard training for {record.epochs} epochs" in text
+    assert "eval." not in method(replace(run, acting=Search().acting(run.settings)))
 
 
 def test_bold_is_what_is_better_than_every_other_network_after_correction() -> None:
@@ -177,7 +216,7 @@ def test_the_method_has_all_settings_seeds_versions_and_sources() -> None:
     ):
         assert word in plain
     settings = {key: value for key, value in flat(whole(networks).run.settings) if value not in (None, [])}
-    assert [key for key in settings if f"{tex(key)}=" not in plain] == ["name", "run.dir"]
+    assert [key for key in settings if rf"\texttt{{{tex(key)}=" not in plain] == ["name", "run.dir"]
     for word in (r"croze~\cite{ha2023croze}", r"pgd20~\cite{madry2018towards}", r"digits~\cite{alpaydin1998digits}"):
         assert word in plain
     assert "somebody" not in plain  # the folder of the run is not part of the method
