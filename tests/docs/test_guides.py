@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from nas.core.config import OVERRIDE, shipped
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = sorted((ROOT / "docs/guides").glob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-LANGUAGES = {"console", "python", "sh"}  # `sh` needs data, machines or files that not everybody has
+LANGUAGES = {"console", "python", "latex", "sh"}  # `sh` needs data, machines or files that not everybody has
 
 
 def steps(page: Path) -> list[tuple[str, str]]:
@@ -31,6 +32,11 @@ def steps(page: Path) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("page", GUIDES, ids=[page.stem for page in GUIDES])
 def test_a_guide_works_as_written(page: Path, tmp_path: Path) -> None:
     for kind, text in steps(page):
+        if kind == "latex":
+            (tmp_path / "main.tex").write_text(text)
+            for program in ("pdflatex", "bibtex", "pdflatex") if shutil.which("pdflatex") else ():
+                _run([program, *(["-interaction=batchmode"] if program == "pdflatex" else []), "main"], tmp_path)
+            continue
         if kind == "python":
             name = re.match(r"# (\w+\.py)\n", text)
             file = tmp_path / (name[1] if name else "step.py")

@@ -85,7 +85,7 @@ def test_the_table_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, cap
         text = capfd.readouterr().out
         assert f"{N} classes of tiny; 3 runs of 20 queries" in text
         assert "in percent: clean, fgsm@1, hrs:fgsm@1, fgsm@8" in text
-        table = text.partition("optimum")[2].partition("\n\nclean, random")[0]
+        table = text.partition("optimum of each column")[2].partition("\n\nclean, random")[0]
         assert all(len(line) <= int(width) for line in table.splitlines())
         assert table.count(" ± ") == 2 * 2 * 4
         assert "fgsm@8, evolution: optimum found by" in text
