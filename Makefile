@@ -44,7 +44,7 @@ lint: $(VENV)/installed
 
 # The site is build/site/index.html; to search it, serve it: python3 -m http.server -d build/site. Its tools are in an environment of their own; the reference is made by this one.
 docs: $(VENV)/installed $(VENV)/docs/installed
-	PYTHONPATH=docs $(BIN)/python -m generator build/docs
+	PYTHONPATH=docs $(BIN)/python -m generator build/docs $(if $(filter no,$(NOTEBOOKS)),--without-results)
 	rm -rf build/package && mkdir -p build/package/nas && ln -s $(PARTS) build/package/nas
 	$(VENV)/docs/bin/zensical build --clean --strict
 

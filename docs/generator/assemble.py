@@ -57,12 +57,15 @@ def _title(text: str) -> str:
     return heading[1].partition(":")[0] if heading else ""
 
 
-def assemble(folder: Path) -> int:
-    """Write all pages and pictures into a folder, in place of what it has, and return the number of pages."""
+def assemble(folder: Path, run_notebooks: bool = True) -> int:
+    """Write all pages and pictures into a folder, in place of what it has, and return the number of pages.
+
+    Raises RuntimeError if a notebook cannot be run.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     ignored = shutil.ignore_patterns("generator", "*.md", "__pycache__")
     shutil.copytree(DOCS, folder, ignore=ignored)
-    texts = pages(folder)
+    texts = pages(folder if run_notebooks else None)
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
