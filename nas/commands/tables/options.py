@@ -109,8 +109,15 @@ class Files:
         return TableSettings(dataset=dataset, scores=scores, **paths).open(self.space)
 
     def named(self, dataset: str) -> str:
-        """What results call the tables: by their data set, or by another space, as its file names no data set."""
-        return dataset if self.space == NASBENCH201 else self.space
+        """What results call the tables: by their data set, if it chose columns; else by the space or the file.
+
+        A file of accuracies has the values of one data set, whatever `--dataset` says.
+        """
+        given = [name for name, path in self.tables.items() if path is not None]
+        if self.space != NASBENCH201:
+            return self.space
+        accuracies = self.tables.get("accuracy")
+        return accuracies.stem if accuracies is not None and given == ["accuracy"] else dataset
 
     def write(self, rows: Callable[[], str], picture: Callable[[str], bytes]) -> None:
         """Write the CSV file and the picture if they are wanted; `picture` gets its file's suffix, such as `.png`."""

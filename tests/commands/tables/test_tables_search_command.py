@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,18 @@ def test_the_table_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, cap
         assert "fgsm@8, evolution: optimum found by" in text
     assert run_command(command) == 2
     assert "take a strategy for several, such as nsga2" in capfd.readouterr().err
+
+
+def test_a_file_of_accuracies_alone_gives_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{cell},{number}" for number, cell in enumerate(islice(SPACE, 0, None, 900))]
+    (tmp_path / "of_imagenet16.csv").write_text("\n".join(["arch,val", *rows]) + "\n")
+    command = ["tables", "search", "--accuracy", "of_imagenet16.csv", "--objective", "accuracy:val"]
+    more = ["--strategy", "random", "--queries", "5", "--seeds", "2", "--workers", "1", "--json"]
+    assert run_command([*command, *more]) == 0
+    assert json.loads(capfd.readouterr().out)["dataset"] == "of_imagenet16"
 
 
 def test_a_pareto_search_with_latency(
