@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,6 @@ from nas.core.images import unit_range
 from nas.core.optimisation.task import Progress
 from nas.core.storage.base import FactStore
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
-from nas.eval.attacks.auto import without_gradient_warning
 from nas.eval.checks import check, check_ticks
 from nas.eval.corruptions import CorruptionPlan
 from nas.eval.fingerprint import fingerprint
@@ -73,11 +71,7 @@ def evaluate(
     other = other_order(dataset.classes)
     flags = runner.clean(tick, None if other is None else torch.tensor(other[1]))
     clean = [int(flag == 1) for flag in flags]
-    said_once: Callable[[], AbstractContextManager[None]] = nullcontext
-    if outputs or settings.checks:  # a check says whether gradients are zero
-        said_once = without_gradient_warning
-    with said_once():
-        robust = _attack(runner, plan, settings, clean, tick)
+    robust = _attack(runner, plan, settings, clean, tick)
     correct = {label: np.array(one) == 1 for label, one in {CLEAN: clean, **robust}.items()}
     reported = settings.attacks[:1] if settings.cascade else settings.attacks
     clean_accuracy, clean_interval = accuracy(correct[CLEAN])
@@ -106,14 +100,10 @@ def evaluate(
         providers=runner.providers,
     )
     if settings.measures:
-        with said_once():
-            measures = measure(
-                runner.network, images, part.labels, settings, seed, device, outcomes, result.correct, tick
-            )
+        measures = measure(runner.network, images, part.labels, settings, seed, device, outcomes, result.correct, tick)
         result = replace(result, measures=measures)
     if settings.checks:
-        with said_once():
-            result = replace(result, checks=check(runner, settings, result.sweep, tick))
+        result = replace(result, checks=check(runner, settings, result.sweep, tick))
     result = replace(result, corruptions=corruptions.run(runner.network, device, outcomes, result.clean, tick))
     if outputs and not settings.checks:  # last, so that no other number can depend on it
         result = replace(result, checks=check_outputs(runner.first(CHECKED_IMAGES, "outputs/"), settings.norm))

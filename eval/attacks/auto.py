@@ -180,28 +180,15 @@ def package() -> str:
 
 
 @contextlib.contextmanager
-def without_gradient_warning() -> Iterator[None]:
-    """Leave out the package's warning about images with a zero gradient, for callers who check the gradients."""
-    with _without_warning("points with zero gradient"):
-        yield
-
-
-@contextlib.contextmanager
 def _without_dlr_warning(stage: str) -> Iterator[None]:
     """Leave out the package's warning about the targeted DLR loss in every part that does not use that loss."""
-    with contextlib.nullcontext() if stage == "apgd-t" else _without_warning("targeted DLR loss"):
-        yield
-
-
-@contextlib.contextmanager
-def _without_warning(words: str) -> Iterator[None]:
-    """Leave out the warnings of the package that contain `words`."""
 
     def wanted(record: logging.LogRecord) -> bool:
-        return words not in record.getMessage()
+        return "targeted DLR loss" not in record.getMessage()
 
     logger = logging.getLogger("auto-attack")
-    logger.addFilter(wanted)
+    if stage != "apgd-t":
+        logger.addFilter(wanted)
     try:
         yield
     finally:

@@ -256,17 +256,6 @@ def test_they_are_said_in_the_text_for_people(data: Dataset) -> None:
     assert lines[1] == "pass    randomised-outputs, logits, depends-on-batch (eval.checks=true makes further attacks)"
 
 
-@pytest.mark.parametrize("outputs", [True, False])
-def test_the_package_says_nothing_of_zero_gradients_where_a_check_does(
-    outputs: bool, data: Dataset, caplog: pytest.LogCaptureFixture
-) -> None:
-    network, settings = Wrapped(lambda x: (x * 8).round() / 8), replace(SETTINGS, attacks=["apgd-dlr3"])
-    with caplog.at_level("WARNING"):
-        result = evaluate(network, data, settings, 3, CPU, InMemoryStore(), outputs=outputs)
-    assert ("zero-gradients" in [check.name for check in result.checks or () if check.ok == "warn"]) == outputs
-    assert ("zero gradient" in caplog.text) != outputs
-
-
 @pytest.mark.parametrize("factor", [1.0, 1e-6, 2e-8, 1e-9, 1e-12, 1e-30, 1e-37])
 def test_gradients_that_are_too_short_for_steps_in_l2_are_counted(factor: float, data: Dataset) -> None:
     """They are those whose first step of PGD in L2 is at least a hundredth too short."""
