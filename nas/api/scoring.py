@@ -102,7 +102,7 @@ def _messages_without_run() -> Iterator[None]:
         yield
     except NasError as error:
         text = without_resuming(str(error), "call it again", " with workers=1")
-        error.args = (text.replace("--output", "run="),)
+        error.args = (text.replace("another --output", "another file in run=").replace("--output", "run="),)
         raise
 
 

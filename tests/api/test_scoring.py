@@ -1,4 +1,4 @@
-"""`nas.score` in a plain script; tests/api/test_same_numbers.py compares its numbers with those of the command."""
+"""`nas.score` in a plain script, and its advice; test_same_numbers.py compares its numbers with the command."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import nas
+from nas.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -44,3 +47,10 @@ def test_a_script_without_a_main_guard_uses_workers_and_is_told_what_they_cannot
     assert (tmp_path / "executed").read_text() == "__main__ "
     assert done.stdout.startswith("Expected the search space 'local' to be importable, since workers need it, but")
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_other_settings_for_a_file_are_refused_in_the_words_of_the_caller(tmp_path: Path) -> None:
+    (cell,) = nas.space("nasbench201").draw(1, seed=1)
+    nas.score(cell, proxies=["params"], run=tmp_path / "scores.csv")
+    with pytest.raises(InputError, match=r"seed is 0 there and 5 here.*choose another file in run=\.$"):
+        nas.score(cell, proxies=["params"], run=tmp_path / "scores.csv", seed=5)

@@ -15,8 +15,10 @@ from tex_reader import check, compile_alone, method_of, rows_of
 
 from nas.commands.run import Run
 from nas.commands.search import Search
+from nas.core.goal import Goal
 from nas.core.io.records import Json
 from nas.report.pages.run import page
+from nas.report.pages.sentences import summary
 from nas.report.pages.study import page as study_page
 from nas.report.paper import latex
 from nas.report.paper.citations import uses
@@ -25,7 +27,7 @@ from nas.report.paper.latex import latex_of
 from nas.report.paper.material import Material, Paper
 from nas.report.paper.method import method
 from nas.report.paper.tables import MAX_FOUND
-from nas.results import SearchResult
+from nas.results import FoundArchitecture, SearchResult
 from nas.runs.repetitions import summarise
 
 
@@ -97,7 +99,7 @@ def test_the_method_has_the_settings_that_acted_the_constraint_and_the_epochs() 
     for word in ("label.", "latency.", "supernet.", "proxies.eproxy.", r"eval.corruptions\_", "train.beta"):
         assert word not in settings
     assert r"under the constraint params\textless{}=85\%" in text
-    assert f"standard training for {record.epochs} epochs" in text
+    assert "standard training for 3 epochs" in text
     assert "eval." not in method(replace(run, acting=Search().acting(run.settings)))
 
 
@@ -226,6 +228,13 @@ def test_a_path_in_the_settings_is_named_without_its_folders() -> None:
     run = run_of(make.searched(), (), "tables.robustness=/home/somebody/tables/robustness")
     assert "tables.\\allowbreak{}robustness=\\allowbreak{}robustness" in latex_of(paper(Material("s", run)))
     assert "somebody" not in latex_of(paper(Material("s", run)))
+
+
+def test_a_large_score_has_three_digits_and_a_count_has_all() -> None:
+    for metric, shown in (("croze", "1.01e+08"), ("params", "101,397,848")):
+        top = [FoundArchitecture("a", "a", {metric: 101_397_848.0})]
+        found = make.searched(objective=metric, goals=[Goal(metric)], top=top)
+        assert f"; the best reached {shown}." in summary(run_of(found, command="search"))["done"][0]
 
 
 def flat(values: Json, prefix: str = "") -> Iterator[tuple[str, object]]:
