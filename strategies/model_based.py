@@ -1,4 +1,4 @@
-"""The base of strategies that propose what a model, fitted to all observations, predicts to be best."""
+"""The bases of strategies that choose batches of candidates by what they have observed so far."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from nas.strategies.predictors.base import Predictor
 MAX_DRAWS = 100  # attempts to find a random architecture of a class not proposed yet
 
 
-class ModelBasedStrategy(Strategy[A]):
-    """Proposes random classes until `init` have a fitness, and then the `batch` candidates that the model finds best.
+class BatchedStrategy(Strategy[A]):
+    """Proposes random classes until `init` have a fitness, and then batches of `batch` chosen candidates.
 
-    The model is fitted again when a batch is used up, whatever the sizes of `ask`. If an `ask` then still needs more
-    than `batch` candidates, one fit provides all of them. No class is proposed twice as long as a new one is found. The
-    model does not learn from architectures that are infeasible, failed, or have a feature without a value.
+    A new batch is chosen when one is used up, whatever the sizes of `ask`. If an `ask` then still needs more than
+    `batch` candidates, one choice provides all of them. No class is proposed twice as long as a new one is found.
     """
 
     def begin(self) -> None:
@@ -28,13 +27,12 @@ class ModelBasedStrategy(Strategy[A]):
         self.asked: dict[str, None] = {}  # classes that were proposed
         self.queue: list[A] = []  # chosen, not proposed yet; the best first
         self._class: Callable[[A], A] = getattr(self.space, "canonical", lambda arch: arch)
-        self.library = self._model(0).library
         self._within: dict[str, bool] = {}  # by class, whether the hint allows it; a cache, not part of the state
 
     def ask(self, n: int) -> list[A]:
         proposed: list[A] = []
         while len(proposed) < n:
-            if len(self.observed) < self.options.init:
+            if self._starting():
                 arch = self._random(self.asked)
             else:
                 if not self.queue:
@@ -52,6 +50,90 @@ class ModelBasedStrategy(Strategy[A]):
 
     def tell_infeasible(self, arch: A, metrics: dict[str, float]) -> None:
         self.tell(arch, metrics)
+
+    def _starting(self) -> bool:
+        """Whether the next proposal is random because too few architectures have a fitness."""
+        return len(self.observed) < self.options.init
+
+    @abstractmethod
+    def _choose(self, count: int) -> list[A]:
+        """At least `count` architectures to propose, the best first."""
+
+    def _filled_up(self, best: list[A], count: int) -> list[A]:
+        """`best`, and random architectures of other classes if these are fewer than `count`."""
+        taken = {**self.asked, **dict.fromkeys(map(self._key, best))}
+        while len(best) < count:
+            best.append(self._random(taken))
+            taken[self._key(best[-1])] = None
+        return best
+
+    def _key(self, arch: A) -> str:
+        return str(self._class(arch))
+
+    def _allowed(self, archs: list[A]) -> list[bool]:
+        """Which architectures satisfy the constraints that cost nothing to check."""
+        if self.hints.allowed is None:
+            return [True] * len(archs)
+        keys = [self._key(arch) for arch in archs]
+        new = {key: self._class(arch) for key, arch in zip(keys, archs) if key not in self._within}
+        if new:
+            self._within.update(zip(new, self.hints.allowed(list(new.values()))))
+        return [self._within[key] for key in keys]
+
+    def _random(self, taken: dict[str, None]) -> A:
+        """A random architecture of a class that is not in `taken`, or of any class if `MAX_DRAWS` draws find none."""
+        for _ in range(MAX_DRAWS):
+            arch = self._sample()
+            if self._key(arch) not in taken:
+                break
+        return arch
+
+    def _sample(self) -> A:
+        """A random architecture."""
+        return self.space.sample(self.rng)
+
+    def _ranking(self) -> list[A]:
+        """The observed architectures, the best first; those of equal fitness in the order observed.
+
+        Those outside a limit come after all others.
+        """
+        if self.limits and self.observed:
+            fitness = np.array([fit for _, fit in self.observed.values()])
+            archs = [arch for arch, _ in self.observed.values()]
+            return [archs[row] for row in self.limits.order(fitness, self._observed_quantities())]
+        return [arch for arch, _ in sorted(self.observed.values(), key=lambda pair: -pair[1])]
+
+    def _observed_quantities(self) -> np.ndarray:
+        """The limited quantities (n, limits) of the observed architectures."""
+        return np.array([self.limited[key] for key in self.observed])
+
+    def state_dict(self) -> State:
+        return {
+            **super().state_dict(),
+            "told": [[str(arch), fit] for arch, fit in self.observed.values()],
+            **({"limited": list(self.limited.values())} if self.limits else {}),
+            "asked": list(self.asked),
+            "queue": [str(arch) for arch in self.queue],
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        super().load_state_dict(state)
+        observed = [(self.space.parse(text), fit) for text, fit in state["told"]]
+        self.observed = {self._key(arch): (arch, fit) for arch, fit in observed}
+        self.limited = dict(zip(self.observed, state.get("limited", [])))
+        self.asked = dict.fromkeys(state["asked"])
+        self.queue = [self.space.parse(text) for text in state["queue"]]
+
+
+class ModelBasedStrategy(BatchedStrategy[A]):
+    """Proposes the candidates that a model, fitted to all observations before each batch, predicts to be best.
+
+    The model does not learn from architectures that are infeasible, failed, or have a feature without a value.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        self.library = self._model(0).library
 
     def _choose(self, count: int) -> list[A]:
         """The best candidates by the model, filled up with random architectures if there are too few."""
@@ -74,11 +156,7 @@ class ModelBasedStrategy(Strategy[A]):
                     worth, self._quantities(seen[learnt], self._observed_quantities()[learnt], features)
                 )
             best = [candidates[row] for row in order[:count]]
-        taken = {**self.asked, **dict.fromkeys(map(self._key, best))}
-        while len(best) < count:
-            best.append(self._random(taken))
-            taken[self._key(best[-1])] = None
-        return best
+        return self._filled_up(best, count)
 
     def _best(self, fitness: np.ndarray) -> float:
         """The best fitness observed within the limits; the least of all if none is within them."""
@@ -86,10 +164,6 @@ class ModelBasedStrategy(Strategy[A]):
             return float(fitness.max())
         within = fitness[self.limits.feasible(self._observed_quantities())]
         return float(within.max() if len(within) else fitness.min())
-
-    def _observed_quantities(self) -> np.ndarray:
-        """The limited quantities (n, limits) of the observed architectures."""
-        return np.array([self.limited[key] for key in self.observed])
 
     def _quantities(self, seen: np.ndarray, values: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Predictions (m, limits) of the limited quantities for `features` (m, d), each by a model of its own."""
@@ -120,27 +194,6 @@ class ModelBasedStrategy(Strategy[A]):
     def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
         """The acquisition function (m,), more is better, from the prediction and the best observed fitness."""
 
-    def _key(self, arch: A) -> str:
-        return str(self._class(arch))
-
-    def _allowed(self, archs: list[A]) -> list[bool]:
-        """Which architectures satisfy the constraints that cost nothing to check."""
-        if self.hints.allowed is None:
-            return [True] * len(archs)
-        keys = [self._key(arch) for arch in archs]
-        new = {key: self._class(arch) for key, arch in zip(keys, archs) if key not in self._within}
-        if new:
-            self._within.update(zip(new, self.hints.allowed(list(new.values()))))
-        return [self._within[key] for key in keys]
-
-    def _random(self, taken: dict[str, None]) -> A:
-        """A random architecture of a class that is not in `taken`, or of any class if `MAX_DRAWS` draws find none."""
-        for _ in range(MAX_DRAWS):
-            arch = self.space.sample(self.rng)
-            if self._key(arch) not in taken:
-                break
-        return arch
-
     def _mutations(self, parents: list[A], tries: int, count: int) -> dict[str, A]:
         """Mutations of classes not proposed yet: `tries` mutations of each parent in turn, until there are `count`."""
         mutations: dict[str, A] = {}
@@ -154,35 +207,12 @@ class ModelBasedStrategy(Strategy[A]):
                     mutations.setdefault(key, arch)
         return mutations
 
-    def _ranking(self) -> list[A]:
-        """The observed architectures, the best first; those of equal fitness in the order observed.
-
-        Those outside a limit come after all others.
-        """
-        if self.limits and self.observed:
-            fitness = np.array([fit for _, fit in self.observed.values()])
-            archs = [arch for arch, _ in self.observed.values()]
-            return [archs[row] for row in self.limits.order(fitness, self._observed_quantities())]
-        return [arch for arch, _ in sorted(self.observed.values(), key=lambda pair: -pair[1])]
-
     def state_dict(self) -> State:
-        return {
-            **super().state_dict(),
-            **({} if self.library is None else {"library": self.library}),
-            "told": [[str(arch), fit] for arch, fit in self.observed.values()],
-            **({"limited": list(self.limited.values())} if self.limits else {}),
-            "asked": list(self.asked),
-            "queue": [str(arch) for arch in self.queue],
-        }
+        return {**super().state_dict(), **({} if self.library is None else {"library": self.library})}
 
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self.library = state.get("library")  # that of the begun search, whichever are installed now
-        observed = [(self.space.parse(text), fit) for text, fit in state["told"]]
-        self.observed = {self._key(arch): (arch, fit) for arch, fit in observed}
-        self.limited = dict(zip(self.observed, state.get("limited", [])))
-        self.asked = dict.fromkeys(state["asked"])
-        self.queue = [self.space.parse(text) for text in state["queue"]]
 
 
 def _known(features: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 from nas.core.errors import InputError
 from nas.search_spaces import NASBench201, SearchSpace
 from nas.strategies import Strategy
-from nas.strategies.model_based import ModelBasedStrategy
+from nas.strategies.model_based import BatchedStrategy
 from nas.strategies.random_search import RandomSearch
 
 MAX_COUNTED = 100_000  # architectures of a space whose classes are counted; a larger space has no complete table
@@ -52,7 +52,7 @@ def is_partial(space: SearchSpace[Any], classes: Sequence[str]) -> bool:
 
 def check_strategy(kind: type[Strategy[Any]]) -> None:
     """Raises InputError for a strategy that proposes neighbours, which a partial table seldom has."""
-    if not issubclass(kind, (RandomSearch, ModelBasedStrategy)):
+    if not issubclass(kind, (RandomSearch, BatchedStrategy)):
         raise InputError(
             f"Expected a strategy that chooses among rows, as the table lacks classes of its space, but "
             f"got {kind.name}, which moves to neighbours, and few of them have a row; take random, bananas or guided."

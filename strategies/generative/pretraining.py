@@ -40,7 +40,18 @@ log = logging.getLogger("nas")
 
 @lru_cache(maxsize=8)
 def pretrained(space: type[SearchSpace[Any]], part: str, kind: str, graphs: int) -> dict[str, Tensor]:
-    """The weights of a generator pretrained on `graphs` random architectures: from the cache, or made and said now.
+    """The weights of a generator pretrained on `graphs` random architectures, once per process: see `find_or_make`."""
+    return find_or_make(space, part, kind, graphs)
+
+
+def find_or_make(
+    space: type[SearchSpace[Any]],
+    part: str,
+    kind: str,
+    graphs: int,
+    told: Callable[[int], None] = lambda done: None,
+) -> dict[str, Tensor]:
+    """The weights of a pretrained generator: from the cache, or made now, with a warning that it takes time; `told` hears of progress.
 
     Parts of a space whose graphs have the same form share a generator. A damaged or missing file is made again, to the
     same bits on the same machine; if the cache cannot be written, the generator lasts as long as the process.
@@ -50,8 +61,8 @@ def pretrained(space: type[SearchSpace[Any]], part: str, kind: str, graphs: int)
         found = None if path is None else _read(path)
         if found is not None:
             return found
-        log.info("Pretraining the generator of agnet for %s (%s) on %s graphs.", space.name, part, f"{graphs:,}")
-        weights = pretrain(space(), part, kind, graphs)
+        log.warning("Pretraining the generator of agnet for %s (%s) on %s graphs.", space.name, part, f"{graphs:,}")
+        weights = pretrain(space(), part, kind, graphs, told)
         if path is not None:
             _write(path, weights)
     return weights
@@ -80,7 +91,7 @@ def pretrain(
         model = KINDS[kind](form)
         if isinstance(model, Marginals):
             return _counted(model, _random_graphs(space, part, graphs, rng))
-        adam = torch.optim.Adam(model.parameters(), lr=LR, betas=BETAS)
+        adam = torch.optim.Adam(model.parameters(), lr=LR, betas=BETAS, fused=True)
         done = 0
         while done < graphs:
             wanted = _random_graphs(space, part, min(CHUNK, graphs - done), rng)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import parameters_to_vector
 
 from nas.core.io.checkpoint import State
 from nas.core.seeds import seeded
@@ -41,7 +41,7 @@ class Model:
         self.generator.load_state_dict(weights)
         self.form = form
         self.weights = [*self.generator.parameters(), *self.surrogate.parameters()]
-        self.adam = torch.optim.Adam(self.weights, lr=lr, betas=BETAS)
+        self.adam = torch.optim.Adam(self.weights, lr=lr, betas=BETAS, fused=True)
 
     @torch.enable_grad()
     def train(
@@ -87,9 +87,10 @@ class Model:
         }
 
     def load_state_dict(self, state: State) -> None:
-        with torch.no_grad():
-            vector_to_parameters(_vector(state["weights"]), self.weights)
         sizes = [weight.numel() for weight in self.weights]
+        with torch.no_grad():
+            for weight, values in zip(self.weights, _vector(state["weights"]).split(sizes)):
+                weight.copy_(values.view_as(weight))  # a view of the vector would not be aligned: other bits
         moments = {name: _vector(state[name]).split(sizes) for name in _MOMENTS}
         for place, weight in enumerate(self.weights) if state["steps"] else ():
             of_weight = {name: vectors[place].view_as(weight).clone() for name, vectors in moments.items()}

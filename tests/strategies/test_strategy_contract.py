@@ -16,12 +16,16 @@ from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
+from nas.strategies.generative.agnet import AGNet
 from nas.strategies.predictors.extra_trees import ExtraTrees, ExtraTreesOptions
 from nas.strategies.warmup_move import WarmupMove
 
 GOALS = (Goal("score"),)
 ROUNDS, ASK = 15, 4  # past the size of a population
 OPTIONS: dict[str, dict[str, Any]] = {  # where the defaults are too slow for these tests, or not reached in them
+    "agnet": {"init": 8, "batch": 6, "candidates": 10, "draws": 1, "epochs": 1, "pretraining": 64, "queries": 30,
+        "generator": "marginals",
+    },
     "bananas": {"candidates": 20, "members": 2, "layers": 2, "epochs": 5},
     "bo": {"whole": 0, "candidates": 20, "batch": 25},
     "evolution": {"population": 15, "tournament": 5},
@@ -76,6 +80,10 @@ def made(
         numbers = [derive(1, arch) for arch in archs]
         return [None if number % 11 == 0 else number % 1000 / 1000 for number in numbers]
 
+    if issubclass(kind, AGNet) and not space.graph_forms():
+        with pytest.raises(InputError, match=r"graphs of operations for strategy\.name=agnet"):
+            kind(space, goals, seed, small(kind), Hints(features, cheap))
+        pytest.skip("the space has no graphs")
     return kind(space, goals, seed, options or small(kind), Hints(features, cheap))
 
 

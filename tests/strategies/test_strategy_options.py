@@ -15,6 +15,11 @@ BOOSTED = {  # Lukasik et al., ECCV 2022, and its release: the trees, 16 random 
     "rounds": 500, "depth": 6, "eta": 0.3, "init": 16, "batch": 16, "whole": 20_000, "candidates": 500, "parents": 10,
 }  # fmt: skip
 ASK_TELL: dict[str, dict[str, Any]] = {
+    "agnet": {  # Lukasik et al., ECCV 2022, and its release, which pretrains on 2.5 million graphs
+        "init": 16, "batch": 16, "candidates": 100, "draws": 9, "epochs": 30, "lr": 1e-3, "alpha": 0.9, "k": 0.01,
+        "pretraining": 100_000, "queries": 192, "generator": "network", "weighted": True, "gradient": True,
+        "pick": "surrogate",
+    },
     "random": {},
     "local": {"improvement": "best", "init": 1},  # White et al., UAI 2021, algorithm 1
     "local-naszilla": {"improvement": "first", "init": 10},  # naszilla

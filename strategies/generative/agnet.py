@@ -1,0 +1,256 @@
+"""AG-Net: a pretrained generator of architectures and a surrogate of their quality, trained together on the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from nas.core.config.conditions import Condition
+from nas.core.errors import InputError
+from nas.core.io.checkpoint import State
+from nas.core.suggestions import suggest
+from nas.search_spaces.base import SearchSpace, digest
+from nas.strategies.generative.graphs import drawn, targets
+from nas.strategies.generative.pretraining import KINDS, NETWORK, cache_file, checksum, pretrained, shared_part
+from nas.strategies.generative.training import Model, labels, rank_weights
+from nas.strategies.model_based import BatchedStrategy
+
+PICKS = ("surrogate", "random")
+STEP = 100  # samples of the first batch; each following one has as many more
+
+
+@dataclass
+class AGNetOptions:
+    """The settings of the authors' release; the last three take the method apart."""
+
+    init: int = 16  # random architectures at the start
+    batch: int = 16  # proposed between two trainings
+    candidates: int = 100  # new architectures that are generated for each batch
+    draws: int = 9  # batches of 100, 200, … samples at most: 4,500 in all, if fewer do not give the candidates
+    epochs: int = 30  # of each training; the release takes 15 on NASBench-101 and DARTS
+    lr: float = 1e-3  # of Adam
+    alpha: float = 0.9  # share of the surrogate's error in the loss; the rest is that of the reconstruction
+    k: float = 0.01  # of the weights 1/(k·N + rank): the smaller, the more the best of the N known count
+    pretraining: int = 100_000  # random graphs that the generator has learnt from; the release has 2.5 million
+    queries: int = 192  # in a space of several parts (cells), each is searched for an equal share of so many
+    generator: str = NETWORK  # or marginals: every node and edge is drawn by itself, without a network
+    weighted: bool = True  # the best count more in training
+    gradient: bool = True  # the surrogate's error also trains the generator
+    pick: str = "surrogate"  # what chooses the batch among the candidates; or random
+
+    def check(self) -> None:
+        for key in ("init", "batch", "candidates", "draws", "epochs", "pretraining", "queries"):
+            if getattr(self, key) < 1:
+                raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
+        for key in ("lr", "k"):
+            if not getattr(self, key) > 0:
+                raise InputError(f"Expected {key} > 0 but got {getattr(self, key)}; set strategy.{key}.")
+        if not 0 <= self.alpha <= 1:
+            raise InputError(f"Expected alpha between 0 and 1 but got {self.alpha}; set strategy.alpha.")
+        for key, known in (("generator", tuple(KINDS)), ("pick", PICKS)):
+            value = getattr(self, key)
+            if value not in known:
+                raise InputError(
+                    f"Expected one of {', '.join(known)} for {key} but got {value!r}{suggest(value, list(known))}; "
+                    f"set strategy.{key}."
+                )
+
+
+class AGNet(BatchedStrategy[Any]):
+    """Proposes new architectures from a generator that learns from the answers, those that its surrogate prefers.
+
+    In each round the generator and the surrogate are trained together on all that is known, the best with the largest
+    weights w ∝ 1/(k·N + rank): mean of w·((1-α)·reconstruction + α·squared error of the surrogate). Then the generator
+    draws until `candidates` are new, neither asked nor generated before, and the `batch` best by the surrogate are
+    asked. A failed architecture has the lowest rank, and the worst known label.
+
+    Source: Lukasik, Jung and Keuper, ECCV 2022 (arXiv:2203.08734), with the settings of the release. What the paper
+    leaves open is chosen here: z is uniform in ±3 in training too, and one Adam goes through the whole search. The
+    surrogate learns fractions as they are, and larger numbers divided by the largest known. In a space whose
+    architectures have several parts, such as two cells, one after the other is searched; the others stay as they are:
+    first those of a random architecture, then those of the best found.
+    """
+
+    name: ClassVar[str] = "agnet"
+    references: ClassVar[tuple[str, ...]] = ("lukasik2022agnet",)
+    Options: ClassVar[type] = AGNetOptions
+    conditions: ClassVar[Mapping[str, Condition]] = {
+        "queries": Condition(
+            lambda options, space: len(space.graph_forms()) > 1, "in a space whose architectures have one part"
+        )
+    }
+    space: SearchSpace[Any]
+
+    def begin(self) -> None:
+        super().begin()
+        if not getattr(self.space, "graph_forms", dict)():
+            raise InputError(
+                f"Expected a space whose architectures are graphs of operations for strategy.name={self.name} but "
+                f"{type(self.space).__name__} has none; take strategy.name=evolution."
+            )
+        self.parts = list(self.space.graph_forms())
+        self.part = 0  # the number of the part that is searched
+        self.base: Any = None  # has the other parts; None before the first proposal, and if there are no others
+        # what was told while this part is searched, by class: architecture, fitness, whether within limits
+        self.labelled: dict[str, tuple[Any, float | None, bool]] = {}
+        self.generated: dict[str, None] = {}  # digests of the classes that were candidates for this part
+        self.model: Model | None = None  # for this part, from its first training on
+        self.checksums: dict[str, str] = {}  # of the pretraining, by part
+
+    @property
+    def _whole(self) -> SearchSpace[Any]:
+        """The space itself, where only the rows of a table are searched."""
+        return getattr(self.space, "whole", self.space)
+
+    def remark(self, budget: int) -> str | None:
+        """That the generator has to be pretrained first, if it is not in the cache."""
+        kind, count = self.options.generator, self.options.pretraining
+        parts = dict.fromkeys(shared_part(self._whole, part) for part in self.parts)
+        files = [cache_file(type(self._whole), part, kind, count) for part in parts]
+        if all(file is not None and file.is_file() for file in files):
+            return None
+        return (
+            f"The generator of {self.name} is first trained on {count:,} random graphs of {self._whole.name}, once for "
+            f"all searches; `nas pretrain {self.name} --space {self._whole.name}` does it before."
+        )
+
+    def ask(self, n: int) -> list[Any]:
+        self._advance()
+        return super().ask(n)
+
+    def tell(self, arch: Any, metrics: dict[str, float] | None) -> None:
+        super().tell(arch, metrics)
+        self.labelled[self._key(arch)] = (arch, None if metrics is None else self.goals[0].fitness(metrics), True)
+
+    def tell_infeasible(self, arch: Any, metrics: dict[str, float]) -> None:
+        """Learnt with its label, but ranked last."""
+        super().tell_infeasible(arch, metrics)
+        self.labelled[self._key(arch)] = (arch, self.goals[0].fitness(metrics), False)
+
+    def _starting(self) -> bool:
+        return sum(fit is not None for _, fit, _ in self.labelled.values()) < self.options.init
+
+    def _advance(self) -> None:
+        """Go on to the next part once this one had its share of the queries."""
+        if len(self.parts) == 1:
+            return
+        if self.base is None:
+            self.base = self.space.sample(self.rng)
+        share = self.options.queries * (self.part + 1) / len(self.parts)
+        if self.part + 1 < len(self.parts) and len(self.observed) >= share:
+            self.part += 1
+            self.base = self._ranking()[0]
+            self.labelled, self.generated, self.model, self.queue = {}, {}, None, []
+
+    def _sample(self) -> Any:
+        """A random architecture, with the parts of `base` that are not searched; of a table, a random row."""
+        arch = self.space.sample(self.rng)
+        if self.base is None or self._whole is not self.space:
+            return arch
+        graphs = self.space.to_graph(arch)
+        return self._completed(graphs[self.parts[self.part]]) or arch
+
+    def _completed(self, graph: Any) -> Any:
+        """The architecture with this graph as the part that is searched; None if there is none."""
+        others = {} if self.base is None else self.space.to_graph(self.base)
+        return self.space.from_graph({**others, self.parts[self.part]: graph})
+
+    def _choose(self, count: int) -> list[Any]:
+        draws = torch.Generator().manual_seed(self.rng.getrandbits(63))
+        model = self._trained(draws)
+        archs, raw = self._candidates(model, max(self.options.candidates, count), draws)
+        if self.options.pick == "random":
+            best = archs[:count]  # they are in random order
+        else:
+            best = [archs[row] for row in (-model.predict(raw)).argsort(stable=True).tolist()[:count]] if archs else []
+        return self._filled_up(best, count)
+
+    def _trained(self, draws: torch.Generator) -> Model:
+        """The model of this part after a training on all that is known of it."""
+        options, part = self.options, self.parts[self.part]
+        if self.model is None:
+            self.model = self._new_model(self.rng.getrandbits(63))
+        fitness = [fit for _, fit, _ in self.labelled.values()]
+        ranked = [fit if within else None for _, fit, within in self.labelled.values()]
+        weights = rank_weights(ranked, options.k) if options.weighted else torch.ones(len(ranked))
+        graphs = targets([self.space.to_graph(arch)[part] for arch, _, _ in self.labelled.values()])
+        self.model.train(graphs, labels(fitness), weights, options, draws)
+        return self.model
+
+    def _new_model(self, seed: int) -> Model:
+        part = self.parts[self.part]
+        weights = self._pretrained(part)
+        self.checksums[part] = checksum(weights)
+        form = self._whole.graph_forms()[part]
+        return Model(form, self.options.generator, weights, self.options.lr, seed)
+
+    def _pretrained(self, part: str) -> dict[str, Tensor]:
+        space = self._whole
+        return pretrained(type(space), shared_part(space, part), self.options.generator, self.options.pretraining)
+
+    def _candidates(self, model: Model, count: int, draws: torch.Generator) -> tuple[list[Any], Tensor]:
+        """At most `count` new architectures that are allowed, in random order, and their raw outputs."""
+        found: list[Any] = []
+        rows: list[Tensor] = []
+        for size in range(STEP, STEP * self.options.draws + 1, STEP):
+            raw = model.sample(size, draws)
+            new: dict[str, tuple[Any, int]] = {}
+            for row, graph in enumerate(drawn(raw, model.form, draws)):
+                arch = self._completed(graph)
+                if (
+                    arch is not None
+                    and (key := self._key(arch)) not in self.asked
+                    and _digest(key) not in self.generated
+                ):
+                    new.setdefault(key, (arch, row))
+            self.generated.update((_digest(key), None) for key in new)
+            good = self._allowed([arch for arch, _ in new.values()])
+            kept = [pair for pair, is_good in zip(new.values(), good) if is_good]
+            found += [arch for arch, _ in kept]
+            rows += [raw[row] for _, row in kept]
+            if len(found) >= count:
+                break
+        order = self.rng.sample(range(len(found)), min(count, len(found)))
+        return [found[row] for row in order], torch.stack([rows[row] for row in order]) if order else torch.empty(0)
+
+    def state_dict(self) -> State:
+        return {
+            **super().state_dict(),
+            "part": self.part,
+            "base": None if self.base is None else str(self.base),
+            "labelled": [[str(arch), fit, within] for arch, fit, within in self.labelled.values()],
+            "generated": list(self.generated),
+            "model": None if self.model is None else self.model.state_dict(),
+            "pretraining": dict(self.checksums),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Raises InputError if the generator that the search began with is not the one that is cached or made here."""
+        super().load_state_dict(state)
+        for part, expected in state["pretraining"].items():
+            if (found := checksum(self._pretrained(part))) != expected:
+                raise InputError(
+                    f"Expected the pretrained generator with the checksum {expected[:12]}, with which the search "
+                    f"began, but got {found[:12]}; restore the file {self._file(part)}, or begin a new search."
+                )
+        self.part, self.checksums = state["part"], dict(state["pretraining"])
+        self.base = None if state["base"] is None else self.space.parse(state["base"])
+        labelled = [(self.space.parse(text), fit, within) for text, fit, within in state["labelled"]]
+        self.labelled = {self._key(one[0]): one for one in labelled}
+        self.generated = dict.fromkeys(state["generated"])
+        self.model = None
+        if state["model"] is not None:
+            self.model = self._new_model(0)
+            self.model.load_state_dict(state["model"])
+
+    def _file(self, part: str) -> str:
+        space, options = self._whole, self.options
+        return str(cache_file(type(space), shared_part(space, part), options.generator, options.pretraining))
+
+
+def _digest(text: str) -> str:
+    return digest(text).hex()

@@ -1,0 +1,141 @@
+"""AG-Net as a search: its weights and labels, its state, its controls, spaces of two cells, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nas.core.errors import InputError
+from nas.core.limit import Limit, Limits
+from nas.core.seeds import derive
+from nas.search_spaces import DARTS, SPACES, NASBench201
+from nas.strategies import Goal, Hints
+from nas.strategies.generative import agnet
+from nas.strategies.generative.agnet import AGNet, AGNetOptions
+from nas.strategies.generative.training import labels, rank_weights
+
+SMALL: dict[str, Any] = {
+    "init": 4, "batch": 3, "candidates": 5, "draws": 1, "epochs": 1, "pretraining": 32, "generator": "marginals",
+}  # fmt: skip
+
+
+def made(space: Any, limits: Limits | None = None, seed: int = 0, **options: Any) -> AGNet:
+    return AGNet(space, (Goal("score"),), seed, AGNetOptions(**{**SMALL, **options}), Hints(), limits)
+
+
+def searched(strategy: AGNet, queries: int) -> list[Any]:
+    found = []
+    for _ in range(queries):
+        (arch,) = strategy.ask(1)
+        strategy.tell(arch, {"score": derive(0, arch) % 1000 / 1000})
+        found.append(arch)
+    return found
+
+
+def test_the_weights_fall_with_the_rank_and_failures_have_the_lowest() -> None:
+    """By hand for N = 4, k = .01: 1/1.04, 1/3.04, 1/2.04 and, for the failure, 1/4.04; divided by their mean."""
+    weights = [1 / 1.04, 1 / 4.04, 1 / 3.04, 1 / 2.04]
+    mean = sum(weights) / 4
+    expected = [weight / mean for weight in weights]
+    assert rank_weights([0.9, None, 0.1, 0.5], 0.01).tolist() == pytest.approx(expected)
+
+
+def test_labels_are_fractions_and_a_failure_is_the_worst() -> None:
+    assert labels([0.5, None, 0.25]).tolist() == [0.5, 0.25, 0.25]
+    assert labels([50.0, -100.0, None]).tolist() == [0.5, -1.0, -1.0]
+
+
+def test_what_is_generated_once_is_no_candidate_again() -> None:
+    strategy = made(NASBench201())
+    searched(strategy, 13)
+    assert len(strategy.generated) > 3 * 5  # three batches, of which each took at least five
+    assert len({str(arch) for arch, _, _ in strategy.labelled.values()}) == 13
+
+
+@pytest.mark.parametrize("option", ["pick=random", "weighted=False", "alpha=0.5", "generator=network"])
+def test_each_option_changes_what_is_proposed(option: str) -> None:
+    key, _, text = option.partition("=")
+    value = {"False": False, "0.5": 0.5}.get(text, text)
+    last = [str(arch) for arch in searched(made(NASBench201()), 13)]
+    other = [str(arch) for arch in searched(made(NASBench201(), **{key: value}), 13)]
+    assert last[:4] == other[:4]
+    assert last != other
+
+
+@pytest.mark.parametrize("gradient", [True, False])
+def test_only_with_gradient_the_surrogate_changes_the_generator(gradient: bool) -> None:
+    strategy = made(NASBench201(), gradient=gradient, alpha=1.0)
+    searched(strategy, 5)
+    assert strategy.model is not None
+    before = agnet.pretrained(NASBench201, "cell", "marginals", 32)
+    assert strategy.model.generator.state_dict()["types"].equal(before["types"]) is not gradient
+
+
+def test_a_network_continues_with_the_same_proposals_and_weights() -> None:
+    whole, again = (made(NASBench201(), generator="network", seed=seed) for seed in (0, 1))
+    searched(whole, 8)
+    again.load_state_dict(json.loads(json.dumps(whole.state_dict())))
+    assert searched(again, 5) == searched(whole, 5)
+    assert again.state_dict() == whole.state_dict()
+
+
+def test_a_search_of_two_cells_goes_from_one_to_the_other() -> None:
+    """Half of the queries with one reduction cell, then the best normal cell with new reduction cells."""
+    found = searched(made(DARTS(), queries=20), 20)
+    assert len({arch.reduce for arch in found[:10]}) == 1
+    assert len({arch.normal for arch in found[10:]}) == 1
+    best = max(found[:10], key=lambda arch: derive(0, arch) % 1000)
+    assert found[10].normal == best.normal
+    assert len({arch.reduce for arch in found[10:]}) > 5
+
+
+def test_another_pretraining_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy = made(NASBench201())
+    searched(strategy, 6)
+    state = json.loads(json.dumps(strategy.state_dict()))
+    made(NASBench201()).load_state_dict(state)
+
+    def other(*given: Any) -> dict[str, torch.Tensor]:
+        return {"types": torch.zeros(8, 7), "edges": torch.zeros(28)}
+
+    monkeypatch.setattr(agnet, "pretrained", other)
+    with pytest.raises(InputError, match=r"Expected the pretrained generator .* but got .*; restore the file"):
+        made(NASBench201()).load_state_dict(state)
+
+
+def test_outside_a_limit_is_ranked_last_with_its_own_label() -> None:
+    strategy = made(NASBench201(), Limits((Limit("ms", "<=", 1.0),)))
+    one, two = strategy.ask(2)
+    strategy.tell(one, {"score": 0.1, "ms": 0.5})
+    strategy.tell_infeasible(two, {"score": 0.9, "ms": 2.0})
+    assert [entry[1:] for entry in strategy.labelled.values()] == [(0.1, True), (0.9, False)]
+    searched_state = json.loads(json.dumps(strategy.state_dict()))
+    again = made(NASBench201(), Limits((Limit("ms", "<=", 1.0),)))
+    again.load_state_dict(searched_state)
+    assert again.labelled == strategy.labelled
+
+
+def test_a_space_without_graphs_is_refused() -> None:
+    with pytest.raises(InputError, match=r"Expected a space whose architectures are graphs .*; take"):
+        made(SPACES.get("nds-resnet")())
+
+
+@pytest.mark.parametrize("option", ["init=0", "draws=0", "lr=0", "k=-1", "alpha=2", "generator=netwrk", "pick=best"])
+def test_impossible_options_are_refused(option: str) -> None:
+    key, _, value = option.partition("=")
+    number = float(value) if value[-1].isdigit() else value
+    with pytest.raises(InputError, match=rf"Expected .*{key}.* but got .*; set strategy\.{key}"):
+        AGNetOptions(**{key: number}).check()
+
+
+def test_it_says_that_the_generator_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
+    agnet.pretrained.cache_clear()
+    strategy = made(NASBench201())
+    assert "nas pretrain agnet --space nasbench201" in (strategy.remark(20) or "")
+    searched(strategy, 5)
+    assert strategy.remark(20) is None
