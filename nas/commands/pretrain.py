@@ -21,7 +21,7 @@ class Pretrain(Command):
     Example: `nas pretrain agnet --space nasbench201 --report 10000`.
     """
 
-    name, place = "pretrain", 13
+    name, place = "pretrain", 16
     arguments = (
         Argument("strategy", "The strategy whose generator is made: agnet."),
         Option("space", "The search space, from `nas list spaces`.", "NAME", default="nasbench201"),

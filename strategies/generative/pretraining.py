@@ -51,7 +51,7 @@ def find_or_make(
     graphs: int,
     told: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Tensor]:
-    """The weights of a pretrained generator: from the cache, or made now, with a warning that it takes time; `told` hears of progress.
+    """The weights of a pretrained generator: from the cache, or made now, which is said; `told` hears of progress.
 
     Parts of a space whose graphs have the same form share a generator. A damaged or missing file is made again, to the
     same bits on the same machine; if the cache cannot be written, the generator lasts as long as the process.
