@@ -155,21 +155,19 @@ def _strategies() -> Iterator[Case]:
             f"data.name=digits search.budget=9 search.ask=3 {ONE} run.dir=run --json",
         )
     yield case(
-<<<<<<< HEAD
         "search-limits",
         f"search quickstart strategy.name=bo strategy.init=3 objective=edgegpu_latency "
         "tables.latency={inputs}/latency.csv "
         f"search.limits=edgegpu_latency<=1e6 search.joint=true data.name=digits search.budget=4 search.ask=2 {ONE} "
         "run.dir=run --json",
     )
-=======
+    yield case(
         "search-agnet",
         f"search quickstart strategy.name=agnet strategy.init=3 strategy.batch=3 strategy.epochs=1 "
         f"strategy.pretraining=64 objective=fgsm@1 {TABLE} data.name=digits search.budget=9 search.ask=3 {ONE} "
         "run.dir=run --json",
     )
     yield case("pretrain", "pretrain agnet --space nasbench201 --graphs 64 --report 50")
->>>>>>> e1a78a0 (agnet: the generative search of AG-Net with its controls, and nas pretrain)
     yield case(
         "search-warmup-move",
         f"search quickstart strategy.name=warmup-move search.cheap=params objective=grad_norm strategy.pool=3 "
