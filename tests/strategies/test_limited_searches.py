@@ -17,6 +17,7 @@ from nas.strategies.model_based import ModelBasedStrategy
 SPACE = NASBench201()
 LIMITS = Limits((Limit("cost", "<=", 1.0),))
 OPTIONS: dict[str, dict[str, Any]] = {
+    "agnet": {"generator": "marginals", "pretraining": 64, "epochs": 1, "init": 20},
     "bananas": {"members": 2, "layers": 2, "epochs": 100, "init": 20},
     "bo": {"whole": 0, "init": 20},
     "evolution": {"population": 10, "tournament": 5},
