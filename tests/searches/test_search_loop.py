@@ -32,6 +32,7 @@ from nas.strategies.evolution import EvolutionOptions
 SMALL: dict[
     str, dict[str, Any]
 ] = {  # options instead of defaults that take long, or more than 40 evaluations to warm up
+    "agnet": {"generator": "marginals", "pretraining": 64, "epochs": 1},
     "evolution": {"population": 10, "tournament": 3},
     "warmup-move": {"warmup": 60, "pool": 10, "tournament": 3},
     "nsga2": {"population": 10},
