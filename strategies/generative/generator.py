@@ -127,7 +127,7 @@ class Marginals(nn.Module):
 
     def forward(self, z: Tensor, ends: bool = False) -> Tensor:
         """The same raw outputs for each row of z."""
-        types = self.types
+        types: Tensor = self.types
         if ends:
             last = torch.zeros_like(types[-1:])
             last[0, OUTPUT] = CERTAIN

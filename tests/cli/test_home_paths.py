@@ -37,9 +37,11 @@ NO_PATHS = {  # every other setting that is text; who adds one says here or in i
     *("search.cheap", "search.constraints", "search.features", "search.limits", "search.objective"),
     *(
         "strategy.acquisition",
+        "strategy.generator",
         "strategy.improvement",
         "strategy.name",
         "strategy.perturbation",
+        "strategy.pick",
         "strategy.precision",
         "strategy.predictor",
     ),
