@@ -112,6 +112,7 @@ def within_a_function() -> Any:
     return local_part
 
 
+@pytest.mark.slow
 def test_workers_need_a_module_for_what_they_use_and_for_nothing_else() -> None:
     cells = nas.space("nasbench201").draw(4, seed=1)
     nas.register(within_a_function())

@@ -167,7 +167,7 @@ def _strategies() -> Iterator[Case]:
         f"strategy.pretraining=64 objective=fgsm@1 {TABLE} data.name=digits search.budget=9 search.ask=3 {ONE} "
         "run.dir=run --json",
     )
-    yield case("pretrain", "pretrain agnet --space nasbench201 --graphs 64 --report 50")
+    yield case("pretrain-agnet", "pretrain agnet --space nasbench201 --graphs 64 --report 50")
     yield case(
         "search-warmup-move",
         f"search quickstart strategy.name=warmup-move search.cheap=params objective=grad_norm strategy.pool=3 "

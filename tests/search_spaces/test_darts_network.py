@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from nas.search_spaces import DARTS, Network
+from nas.search_spaces.convolution import SlicedPointwise
 from nas.search_spaces.darts import Genotype
 from nas.search_spaces.darts.genotype import FAMILY, OPERATIONS
 from nas.search_spaces.darts.network import DARTSBody
@@ -119,7 +120,7 @@ def test_only_the_modules_of_the_genotype_are_built(seed: int) -> None:
             pools += copies * ("pool" in name)
             identities += copies * (skip and not stride_2)
             halved += copies * (skip and stride_2)
-    assert kinds[nn.Conv2d] == convs
+    assert kinds[nn.Conv2d] + kinds[SlicedPointwise] == convs
     assert kinds[nn.BatchNorm2d] == bns
     assert kinds[nn.MaxPool2d] + kinds[nn.AvgPool2d] == pools
     assert kinds[nn.Identity] == identities + 1  # the CIFAR stem's second half

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from families import one_of_all, one_per_family
+from families import one_of_all
 
 from nas.core.errors import InputError
 from nas.core.seeds import derive
@@ -46,11 +46,6 @@ class FewTrees(ExtraTreesOptions):
 
 
 ANY_SPACE = pytest.mark.parametrize("space", one_of_all(), indirect=True)  # for what hardly depends on the space
-
-
-def after_ten(name: Any) -> Any:
-    """A space of `one_per_family` and ten rounds before the state is taken, as parameters of a test."""
-    return (name, 10) if isinstance(name, str) else pytest.param(*name.values, 10, marks=name.marks)
 
 
 @pytest.fixture(autouse=True)
@@ -154,11 +149,8 @@ def test_the_same_seed_proposes_the_same(kind: type[Strategy[Any]], space: Searc
     assert rounds(made(kind, space, 4)) != first
 
 
-@pytest.mark.parametrize(
-    ("space", "after"),
-    [("nasbench201", 0), ("nasbench201", 1), *(after_ten(one) for one in one_per_family())],
-    indirect=["space"],
-)
+@ANY_SPACE
+@pytest.mark.parametrize("after", [0, 1, 10])
 def test_a_restored_strategy_continues_with_the_same_proposals(
     kind: type[Strategy[Any]], space: SearchSpace, after: int
 ) -> None:

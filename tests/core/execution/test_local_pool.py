@@ -65,6 +65,7 @@ def test_a_worker_process_starts_no_workers(monkeypatch: pytest.MonkeyPatch) -> 
         LocalPool(abs, 1)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_work_that_cannot_be_imported_is_refused_before_a_worker_starts() -> None:
     with Executor(lambda item: item, workers=2, threads=1) as executor, pytest.raises(InputError, match="lambda"):
         list(executor.map([(1, 1)]))
