@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from nas.core.config.conditions import Condition, chosen
-from nas.search_spaces.base import SearchSpace
 from nas.strategies.acquisition import acquisition, check_acquisition
-from nas.strategies.pool import SAMPLED, Features, PoolStrategy, check_pool
+from nas.strategies.pool import SAMPLED, PoolStrategy, check_pool
 from nas.strategies.predictors import Predictor
-from nas.strategies.predictors.adjacency import encoder
 from nas.strategies.predictors.gaussian_process import GaussianProcess, GaussianProcessOptions
 
 
@@ -55,10 +53,6 @@ class BO(PoolStrategy):
         "candidates": SAMPLED,
         "parents": SAMPLED,
     }
-
-    def _encoder(self) -> Features:
-        whole: SearchSpace[Any] = getattr(self.space, "whole", self.space)
-        return encoder(type(whole))
 
     def _model(self, seed: int) -> Predictor:
         return GaussianProcess(seed, self.options.process())

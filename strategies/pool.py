@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -13,6 +12,7 @@ from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.model_based import ModelBasedStrategy
+from nas.strategies.predictors.adjacency import encoder
 
 Features = Callable[[Sequence[Any]], np.ndarray]
 
@@ -65,9 +65,13 @@ class PoolStrategy(ModelBasedStrategy[Any]):
         super().begin()
         self._vectors: dict[str, np.ndarray] = {}  # by class; a cache, not part of the state
 
-    @abstractmethod
     def _encoder(self) -> Features:
-        """A pure function from architectures to features (n, d): the same one at each call, as caches use it as key."""
+        """A pure function from architectures to features (n, d), by default their adjacency encoding.
+
+        It is the same function at each call, as caches use it as key.
+        """
+        whole: SearchSpace[Any] = getattr(self.space, "whole", self.space)
+        return encoder(type(whole))
 
     def _candidates(self) -> tuple[list[Any], np.ndarray]:
         every = self._enumerated()

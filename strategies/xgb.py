@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from nas.core.config.conditions import Condition
-from nas.search_spaces.base import SearchSpace
-from nas.strategies.pool import SAMPLED, Features, PoolStrategy, check_pool
+from nas.strategies.pool import SAMPLED, PoolStrategy, check_pool
 from nas.strategies.predictors import Predictor
-from nas.strategies.predictors.adjacency import encoder
 from nas.strategies.predictors.boosted_trees import BoostedTrees, BoostedTreesOptions
 
 
@@ -52,10 +50,6 @@ class XGB(PoolStrategy):
     Options: ClassVar[type] = XGBOptions
     conditions: ClassVar[Mapping[str, Condition]] = {"candidates": SAMPLED, "parents": SAMPLED}
     loss: ClassVar[str] = "squared"
-
-    def _encoder(self) -> Features:
-        whole: SearchSpace[Any] = getattr(self.space, "whole", self.space)
-        return encoder(type(whole))
 
     def _model(self, seed: int) -> Predictor:
         return BoostedTrees(seed, self.options.trees(self.loss))

@@ -25,7 +25,7 @@ STEP = 100  # samples of the first batch; each following one has as many more
 
 @dataclass
 class AGNetOptions:
-    """The settings of the authors' release; the last three take the method apart."""
+    """The settings of the authors' release; the last four take the method apart."""
 
     init: int = 16  # random architectures at the start
     batch: int = 16  # proposed between two trainings
