@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
@@ -53,30 +53,39 @@ class SearchRuns:
     settings: TableSearchSettings
     view: TableView
     largest: dict[str, float]  # by objective of several goals, the hypervolume of the table's Pareto front
+    _known: dict[str, dict[str, Metrics]] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, job: Job) -> list[SearchTrace]:
-        names = [goal.name for goal in self.view.goals(job.objective)]
-        names += [one.name for one in self.settings.limits.parts if one.name not in names]
-        values = zip(*(self.view.values[name].tolist() for name in names))
-        metrics = {arch: dict(zip(names, row)) for arch, row in zip(self.view.classes, values)}
-        rows = {arch: row for row, arch in enumerate(self.view.classes)}
         fitness = self.view.fitness(job.objective)
+        return [
+            self.trace(self.history(job.objective, job.strategy, seed), fitness, job.objective) for seed in job.seeds
+        ]
+
+    def history(self, objective: str, strategy: str, seed: int) -> np.ndarray:
+        """The rows (n,) of the table that the run with this seed queries, in this order.
+
+        There are fewer than `settings.queries` where the space is exhausted before.
+        """
+        metrics = self._metrics(objective)
 
         def look_up(keys: Sequence[str], tick: Callable[[], None]) -> Iterator[TaskResult[str, Metrics]]:
             return (TaskResult(key, metrics[key], None, 0.0) for key in keys)
 
-        traces = []
-        for seed in job.seeds:
-            strategy = self.strategy(job.objective, job.strategy, derive(self.settings.seed, "table search", seed))
-            store = InMemoryStore()
-            search = Search(
-                _Lookups(strategy.space, strategy, look_up, metrics), self.settings.queries, self.settings.ask, store
-            )
-            while not search.finished:
-                search.step()
-            history = np.array([rows[evaluation.key] for evaluation in store.history()])
-            traces.append(self.trace(history, fitness, job.objective))
-        return traces
+        made = self.strategy(objective, strategy, derive(self.settings.seed, "table search", seed))
+        store = InMemoryStore()
+        search = Search(_Lookups(made.space, made, look_up, metrics), self.settings.queries, self.settings.ask, store)
+        while not search.finished:
+            search.step()
+        return np.array([self.view.rows[evaluation.key] for evaluation in store.history()])
+
+    def _metrics(self, objective: str) -> dict[str, Metrics]:
+        """By class, the goals of an objective and the limited quantities."""
+        if objective not in self._known:
+            names = [goal.name for goal in self.view.goals(objective)]
+            names += [one.name for one in self.settings.limits.parts if one.name not in names]
+            values = zip(*(self.view.values[name].tolist() for name in names))
+            self._known[objective] = {arch: dict(zip(names, row)) for arch, row in zip(self.view.classes, values)}
+        return self._known[objective]
 
     def strategy(self, objective: str, name: str, seed: int) -> Strategy[Any]:
         """A strategy at its start. Raises InputError if it needs a cheap objective and there is none."""

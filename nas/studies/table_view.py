@@ -52,12 +52,12 @@ class TableView:
 
     def of(self, values: np.ndarray, archs: Sequence[Any]) -> np.ndarray:
         """The values of architectures, taken from `values` (classes,); NaN if their class is not in `classes`."""
-        rows = np.array([self._rows.get(str(self.space.canonical(arch)), -1) for arch in archs])
+        rows = np.array([self.rows.get(str(self.space.canonical(arch)), -1) for arch in archs])
         return np.where(rows < 0, np.nan, values[rows])
 
     def has(self, arch: Any) -> bool:
         """Whether the class of an architecture is in `classes`."""
-        return str(self.space.canonical(arch)) in self._rows
+        return str(self.space.canonical(arch)) in self.rows
 
     def feasible(self, limits: Limits) -> np.ndarray:
         """(classes,): whether each is within the limits."""
@@ -76,7 +76,8 @@ class TableView:
         return best
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
+    def rows(self) -> dict[str, int]:
+        """The row of each class."""
         return {name: row for row, name in enumerate(self.classes)}
 
 
