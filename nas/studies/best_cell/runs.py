@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.strategies.predictors.boosted_trees import SCIKIT_LEARN, XGBOOST, BoostedTrees
 from nas.studies.best_cell.plan import MILESTONES, OBJECTIVE, TEST, Block, Task, Variant
 from nas.studies.papers.row_store import Key, RowStore, Values
 from nas.studies.table_search_runs import SearchRuns
@@ -119,8 +120,6 @@ class Rows:
 
 def _as_written(path: Path, settings: dict[str, object]) -> RowStore:
     """Rows to read, of whichever library fitted the models."""
-    from nas.strategies.predictors.boosted_trees import SCIKIT_LEARN, XGBOOST
-
     try:
         return RowStore(path, KEYS, VALUES, settings)
     except InputError:
@@ -130,8 +129,6 @@ def _as_written(path: Path, settings: dict[str, object]) -> RowStore:
 
 def _library(variant: Variant) -> str | None:
     """The library on which the numbers of a variant depend, if they do."""
-    from nas.strategies.predictors.boosted_trees import BoostedTrees
-
     return BoostedTrees().library if variant.strategy.startswith("xgb") else None
 
 
