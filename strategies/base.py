@@ -47,7 +47,8 @@ class Strategy(ABC, Generic[A]):
     `Options` is a dataclass of the strategy's settings with their defaults (and an optional `check()`, which raises
     InputError); `conditions` lists the settings that act only with certain values of other settings. `uses` names the
     hints that the strategy can use, `needs` the hints that it must have; `several` says whether it takes more than one
-    goal. Raises InputError if there are too many goals or a needed hint is missing.
+    goal; `moves` says whether it goes from architectures to their neighbours, so that it cannot search the rows of a
+    partial table. Raises InputError if there are too many goals or a needed hint is missing.
     """
 
     name: ClassVar[str]
@@ -56,6 +57,7 @@ class Strategy(ABC, Generic[A]):
     conditions: ClassVar[Mapping[str, Condition]] = {}
     uses: ClassVar[frozenset[str]] = frozenset()
     several: ClassVar[bool] = False
+    moves: ClassVar[bool] = True
     library: str | None = None  # the one that fits its model, where the proposals depend on which is installed
 
     def __init__(

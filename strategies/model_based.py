@@ -21,6 +21,8 @@ class BatchedStrategy(Strategy[A]):
     `batch` candidates, one choice provides all of them. No class is proposed twice as long as a new one is found.
     """
 
+    moves = False
+
     def begin(self) -> None:
         self.limited: dict[str, list[float]] = {}  # class -> its quantities of the limits, if there are limits
         self.observed: dict[str, tuple[A, float]] = {}  # class -> an architecture and its fitness

@@ -19,6 +19,7 @@ class RandomSearch(Strategy[Any]):
     name: ClassVar[str] = "random"
     references: ClassVar[tuple[str, ...]] = ("li2019random",)
     Options: ClassVar[type] = RandomSearchOptions
+    moves: ClassVar[bool] = False
 
     def ask(self, n: int) -> list[Any]:
         return [self.space.sample(self.rng) for _ in range(n)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.base import Argument, Command, Counter, Option, Output
+from nas.commands.base import DEFAULT_SPACE, Argument, Command, Counter, Option, Output
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Pretrain(Command):
     name, place = "pretrain", 16
     arguments = (
         Argument("strategy", "The strategy whose generator is made: agnet."),
-        Option("space", "The search space, from `nas list spaces`.", "NAME", default="nasbench201"),
+        Option("space", "The search space, from `nas list spaces`.", "NAME", default=DEFAULT_SPACE),
         Option("graphs", "Random graphs to learn from; by default as many as the strategy takes.", "N", int),
         Option("report", "Draw N samples and say how many are valid, different, and due to z.", "N", int),
         Option(

@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING, ClassVar
 
-from nas.commands.base import Argument, Command, Option, Output
+from nas.commands.base import DEFAULT_SPACE, Argument, Command, Option, Output
 from nas.core.errors import InputError, Interrupted, Terminated
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Score(Command):
         Option("seed", "Seed of --sample only (default 0); the setting seed=S draws weights and batch.", "S", int),
         Option("everything", "All architectures of the space.", type=bool, default=False, flag="--all"),
         Option("unique", "Only the representative of each isomorphism class.", type=bool, default=False),
-        Option("space", "The search space of the architectures.", default="nasbench201"),
+        Option("space", "The search space of the architectures.", default=DEFAULT_SPACE),
         Option(
             "proxies",
             "Names from `nas list proxies`, separated by commas; or all.",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from random import Random
 from typing import Any
 
 from nas.core.errors import InputError
-from nas.search_spaces import NASBench201, SearchSpace
-from nas.strategies import Strategy
-from nas.strategies.model_based import BatchedStrategy
-from nas.strategies.random_search import RandomSearch
+from nas.search_spaces import SearchSpace
+from nas.strategies import STRATEGIES, Strategy
 
-MAX_COUNTED = 100_000  # architectures of a space whose classes are counted; a larger space has no complete table
+MAX_COUNTED = 100_000  # architectures of a space whose classes are counted; in a larger space, `SAMPLED` are looked up
 COMPLETE = 0.95  # of the classes of a space; where fewer are missing, a proposal without a row costs no query
+SAMPLED = 200
 
 
 class TableRows:
@@ -42,18 +42,33 @@ class TableRows:
 
 
 def is_partial(space: SearchSpace[Any], classes: Sequence[str]) -> bool:
-    """Whether the table lacks more than a twentieth of the classes of the space; never for NAS-Bench-201."""
-    if isinstance(space, NASBench201):
-        return False
-    if space.__len__() > MAX_COUNTED:
-        return True
-    return len(classes) < COMPLETE * len({space.canonical(arch) for arch in space})
+    """Whether the table lacks more than a twentieth of the classes of the space.
+
+    In a space of more than `MAX_COUNTED` architectures, classes are not counted: whether it lacks more than a twentieth
+    of `SAMPLED` random draws.
+    """
+    if space.__len__() <= MAX_COUNTED:
+        return len(classes) < COMPLETE * _count_classes(type(space))
+    there, rng, missing = set(classes), Random(0), 0
+    for _ in range(SAMPLED):
+        missing += str(space.canonical(space.sample(rng))) not in there
+        if missing > (1 - COMPLETE) * SAMPLED:
+            return True
+    return False
+
+
+@cache
+def _count_classes(kind: type[SearchSpace[Any]]) -> int:
+    space = kind()
+    return len({space.canonical(arch) for arch in space})
 
 
 def check_strategy(kind: type[Strategy[Any]]) -> None:
-    """Raises InputError for a strategy that proposes neighbours, which a partial table seldom has."""
-    if not issubclass(kind, (RandomSearch, BatchedStrategy)):
+    """Raises InputError for a strategy that moves to neighbours, of which a partial table has few."""
+    if kind.moves:
+        *others, last = (name for name, one in STRATEGIES.components.items() if not one.moves)
         raise InputError(
-            f"Expected a strategy that chooses among rows, as the table lacks classes of its space, but "
-            f"got {kind.name}, which moves to neighbours, and few of them have a row; take random, bananas or guided."
+            f"Expected a strategy that chooses among rows, as the table lacks classes of its space, but got "
+            f"{kind.name}, which moves to neighbours, and few of them have a row; take {', '.join(others)} or {last}"
+            f"{' with one objective' if kind.several else ''}."
         )

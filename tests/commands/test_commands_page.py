@@ -18,13 +18,14 @@ import nas.commands
 from nas.cli import main
 from nas.cli.app import build_app
 from nas.commands import COMMANDS
-from nas.commands.base import Command, Output, RunCommand
+from nas.commands.base import DEFAULT_SPACE, Command, Output, RunCommand
 from nas.commands.transfer import Transfer
 from nas.core import registry
 from nas.core.errors import InputError
 from nas.results import FoundArchitecture, PercentileRank
 from nas.runs import run_config
 from nas.search_spaces import NASBench201
+from nas.settings.schema import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "develop" / "commands.md"
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -128,3 +129,7 @@ def test_the_summary_of_a_search_says_where_the_best_stands_in_tables() -> None:
     lines = COMMANDS.get("search")().summary(Path("runs/a"), result_factory.searched(top=top))
     assert any("clean 0.75 (62.5)" in line for line in lines)
     assert not any("fgsm" in line for line in lines)
+
+
+def test_commands_have_the_space_of_settings_by_default() -> None:
+    assert DEFAULT_SPACE == NASBench201.name == Settings().space

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES, NASBench201
-from nas.searches.table_rows import is_partial
+from nas.searches import table_rows
+from nas.searches.table_rows import check_strategy, is_partial
+from nas.strategies import STRATEGIES
 from nas.studies.table_search import table_search
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.tables import Collection, TableSettings
@@ -41,11 +44,18 @@ def test_strategies_that_choose_find_every_row(strategy: str, options: tuple[str
     assert found.columns["accuracy:val"].mean == 90
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "local"])
-def test_strategies_that_move_to_neighbours_are_refused(strategy: str, tables: Collection) -> None:
-    settings = TableSearchSettings(["accuracy:val"], [strategy], queries=5, seeds=1)
-    with pytest.raises(InputError, match=f"got {strategy}, which moves to neighbours"):
+def test_strategies_that_move_to_neighbours_are_refused(tables: Collection) -> None:
+    settings = TableSearchSettings(["accuracy:val"], ["local"], queries=5, seeds=1)
+    with pytest.raises(InputError, match="got local, which moves to neighbours") as refusal:
         table_search(tables, settings)
+    moving = {"evolution", "evolution-naszilla", "local", "local-naszilla", "nsga2", "warmup-move"}
+    for name, kind in STRATEGIES.components.items():
+        if name in moving:
+            with pytest.raises(InputError, match="with one objective" if name == "nsga2" else f"got {name}"):
+                check_strategy(kind)
+        else:
+            check_strategy(kind)
+            assert re.search(f"take .*{name}[, .]", str(refusal.value)), "the message names what can be taken"
 
 
 def test_a_table_of_nearly_all_classes_is_no_partial_one() -> None:
@@ -53,5 +63,13 @@ def test_a_table_of_nearly_all_classes_is_no_partial_one() -> None:
     classes = list(map(str, space))
     assert not is_partial(space, classes[1:])  # the published table lacks one of 3,256
     assert is_partial(space, classes[: len(classes) * 9 // 10])
+    assert is_partial(NASBench201(), [])
+
+
+def test_of_a_space_too_large_to_count_some_draws_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = SPACES.get("transnas-macro")()
+    classes = list(map(str, space))
     assert is_partial(SPACES.get("nasbench101")(), classes)
-    assert not is_partial(NASBench201(), [])
+    monkeypatch.setattr(table_rows, "MAX_COUNTED", 3000)
+    assert not is_partial(space, classes[1:])
+    assert is_partial(space, classes[: len(classes) * 4 // 5])

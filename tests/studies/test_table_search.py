@@ -19,7 +19,7 @@ from nas.core.execution.executor import ExecutorSettings
 from nas.core.io.records import Record
 from nas.core.seeds import derive
 from nas.core.storage.memory import InMemoryStore
-from nas.search_spaces import NASBench201
+from nas.search_spaces import SPACES, NASBench201
 from nas.strategies.pareto import hypervolume, undominated
 from nas.studies.plots.regret import regret_curves
 from nas.studies.string_space import string_space
@@ -141,16 +141,16 @@ def test_hill_climbing_reaches_a_smooth_optimum_and_chance_does_not(tables: Coll
     assert result.strategies["evolution"].columns["clean"].mean > result.strategies["random"].columns["clean"].mean
 
 
-def test_what_the_table_lacks_costs_no_query(classes: list[str]) -> None:
-    few = classes[::60]
-    tables = Collection({"": ArrayTable("few", few, {"clean": np.arange(len(few)) / len(few)})})
-    result = table_search(tables, compared(strategies=["random", "local"], queries=len(few), seeds=1))
-    assert result.n_classes == len(few) == 108
+def test_what_the_table_lacks_costs_no_query() -> None:
+    space = SPACES.get("transnas-macro")()
+    known = [str(arch) for number, arch in enumerate(space) if number % 21]
+    tables = Collection({"": ArrayTable("most", known, {"clean": np.arange(len(known))}, space)}, space=space)
+    result = table_search(tables, compared(strategies=["random", "local"], queries=60, seeds=1, columns=["clean"]))
+    assert result.n_classes == len(known) == 3100
     for cells in result.strategies.values():
-        assert len(cells.regret) == len(few)
-        assert cells.columns["clean"].mean == max(np.arange(len(few)) / len(few))
-    with pytest.raises(InputError, match="at most 108"):
-        table_search(tables, compared(queries=109))
+        assert len(cells.regret) == 60
+    with pytest.raises(InputError, match="at most 3,100"):
+        table_search(tables, compared(queries=3101))
 
 
 def test_lower_is_better_where_the_table_or_the_objective_says_so(tables: Collection) -> None:

@@ -37,5 +37,6 @@ SEARCH_SETTINGS = (
     *("tables.*", "search.*", "latency.*", "label.*", "predicted.*"),
     *("strategy.*", "supernet.*", "scoring.*", "proxies.*"),
 )
+DEFAULT_SPACE = "nasbench201"  # `NASBench201.name`, which cannot be imported here
 CONFIG = Argument("config", "A recipe (see `nas list configs`) or a path to a .yaml file.", "CONFIG")
 OVERRIDES = Argument("overrides", "Settings to override.", "[KEY=VALUE]...", list[str], None)

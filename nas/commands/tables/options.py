@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.commands.base import Option, Output
+from nas.commands.base import DEFAULT_SPACE, Option, Output
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:
     from nas.core.execution.executor import ExecutorSettings
     from nas.tables import ArrayTable, Collection
 
-NASBENCH201 = "nasbench201"
 SPACE = Option(
     "space",
-    "The search space of the architectures. With one other than nasbench201, --accuracy is any table: CSV with a "
+    f"The search space of the architectures. With one other than {DEFAULT_SPACE}, --accuracy is any table: CSV with a "
     "column arch, or JSON of NDS or NAS-Bench-MR.",
-    default=NASBENCH201,
+    default=DEFAULT_SPACE,
 )
 DATASET = Option("dataset", "The data set of the tables.", default="cifar10")
 LATENCY = Option("latency", "HW-NAS-Bench (CSV or pickle); columns edgegpu_latency, ...", "FILE", Path)
@@ -79,7 +78,7 @@ class Files:
     scores: list[Path]
     csv: Path | None
     plot: Path | None
-    space: str = NASBENCH201
+    space: str = DEFAULT_SPACE
 
     def check(self, purpose: str, with_scores: bool = False) -> None:
         """Raises InputError if no table is given, or a file to write is a folder, an input, or of no known kind.
@@ -113,8 +112,10 @@ class Files:
 
         A file of accuracies has the values of one data set, whatever `--dataset` says.
         """
+        from nas.search_spaces import NASBench201
+
         given = [name for name, path in self.tables.items() if path is not None]
-        if self.space != NASBENCH201:
+        if self.space != NASBench201.name:
             return self.space
         accuracies = self.tables.get("accuracy")
         return accuracies.stem if accuracies is not None and given == ["accuracy"] else dataset

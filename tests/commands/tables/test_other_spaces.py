@@ -41,7 +41,7 @@ def test_a_search_is_among_the_rows(table: str, capfd: pytest.CaptureFixture[str
     assert "120 classes of transnas-macro" in printed.out
     assert "120 of 121 rows used" in printed.err
     assert run_command([*command, "--strategy", "evolution"]) == 2
-    assert "take random, bananas or guided" in capfd.readouterr().err
+    assert "take agnet, bananas, bo, guided, random, xgb or xgb-rank." in capfd.readouterr().err
 
 
 def test_nas_search_is_among_the_rows_too(
@@ -51,7 +51,7 @@ def test_nas_search_is_among_the_rows_too(
     settings = [f"tables.accuracy={table}", "search.budget=200", "search.constraints=[]", "executor.workers=1"]
     command = ["search", "quickstart", f"space={SPACE.name}", "search.objective=accuracy:val", *settings]
     assert run_command([*command, "strategy.name=evolution"]) == 2
-    assert "take random, bananas or guided" in capfd.readouterr().err
+    assert "take agnet, bananas, bo, guided, random, xgb or xgb-rank." in capfd.readouterr().err
     assert not list(tmp_path.iterdir())
     assert run_command([*command, "strategy.name=random", "--json"]) == 0
     result = json.loads(capfd.readouterr().out)
@@ -62,13 +62,14 @@ def test_nas_search_is_among_the_rows_too(
 
 
 def test_cells_without_a_row_cost_no_evaluation(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    cells = SPACES.get("nasbench201")().draw(400, seed=1)
-    (tmp_path / "part.csv").write_text("\n".join(["arch,x", *(f"{cell},{row}" for row, cell in enumerate(cells))]))
-    settings = [f"tables.scores={tmp_path / 'part.csv'}", "search.constraints=[]", "executor.workers=1"]
-    where = [f"run.dir={tmp_path / 'run'}", "search.budget=20", "strategy.population=5", "strategy.tournament=2"]
+    rows = [f"{arch},{number}" for number, arch in enumerate(SPACE) if number % 21]
+    (tmp_path / "most.csv").write_text("\n".join(["arch,x", *rows]))
+    settings = [f"space={SPACE.name}", f"tables.scores={tmp_path / 'most.csv'}", "search.constraints=[]"]
+    where = [f"run.dir={tmp_path / 'run'}", "search.budget=60", "strategy.population=5", "strategy.tournament=2"]
+    where += ["executor.workers=1"]
     assert run_command(["search", "quickstart", "search.objective=scores:x:max", *settings, *where, "--json"]) == 0
     result = json.loads(capfd.readouterr().out)
-    assert (result["evaluated"], result["failed"]) == (20, 0)
+    assert (result["evaluated"], result["failed"]) == (60, 0)
 
 
 def test_features_predict_a_column(table: str, capfd: pytest.CaptureFixture[str]) -> None:
