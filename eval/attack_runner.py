@@ -8,9 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas.core.errors import NasError
+from nas.core.execution.out_of_memory import is_shortage
 from nas.core.images import check_unit_range
 from nas.core.logits import correct, finite
 from nas.core.optimisation.attack_steps import eval_mode
+from nas.core.reasons import reason
 from nas.core.seeds import derive, seeded
 from nas.core.storage.base import FactStore
 from nas.eval.attacks import Attack
@@ -182,12 +185,21 @@ class AttackRunner:
         x, y = self.images[batch][attacked], self.labels[batch][attacked]
         seed = derive(self.seed, self.prefix + label, stage, batch)
         with seeded(seed), eval_mode(self.network):  # torchattacks changes the network's mode
-            x_adv = attack.perturb(self.network, x, y, stage, seed).detach()
+            x_adv = self._perturbed(label, attack, x, y, stage, seed)
         inside = attack.admitted(x_adv, x)
         is_correct, is_finite = self.classify(x_adv, y)
         flags = attacked.int()
         flags[attacked] = torch.where(is_correct, 1, torch.where(inside, 0, OUTSIDE)).int()
         return flags.tolist(), _non_finite(is_finite | ~inside)
+
+    def _perturbed(self, label: str, attack: Attack, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
+        """Raises NasError with the name of the attack for an exception of its own code or of the network."""
+        try:
+            return attack.perturb(self.network, x, y, stage, seed).detach()
+        except Exception as error:  # foreign code may raise anything
+            if isinstance(error, (NasError, OSError)) or is_shortage(error):
+                raise  # it says nothing about the attack
+            raise NasError(f"The attack {label} raised {reason(error)}.") from error
 
 
 def _non_finite(is_finite: Tensor) -> int:

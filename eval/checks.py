@@ -107,6 +107,22 @@ def transfer_check(attack: str, names: list[str], correct: list[list[Correct]]) 
     return Check("transfer", verdict(bool(warnings)), "; ".join(warnings) or fine)
 
 
+def attacks_of(check: Check, norm: str) -> tuple[str, ...]:
+    """The names of the attacks from which a check was made; none if it was skipped or attacks nothing."""
+    one_step = "fgsm" if norm == "Linf" else "pgd1"
+    attacks = {
+        "falls-with-eps": (f"pgd{STEPS}",),
+        "zero-at-full-eps": (f"pgd{STEPS}",),
+        "black-box": (f"square{SQUARE_QUERIES}", f"pgd{STEPS}"),
+        "more-steps": (f"pgd{MORE_STEPS}", f"pgd{STEPS}"),
+        "restarts": (f"pgd{STEPS}",),
+        "random-noise": (f"pgd{STEPS}",),
+        "one-step": (one_step, f"pgd{STEPS}"),
+        "square-in-autoattack": (AUTOATTACK,),
+    }
+    return () if check.ok == "skipped" else attacks.get(check.name, ())
+
+
 def check_passes(settings: CheckOptions, image_size: int) -> float:
     """The number of forward+backward passes for a checked image that stays correct under every attack."""
     if not settings.checks:

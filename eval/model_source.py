@@ -18,14 +18,12 @@ from nas.eval.networks import layout
 from nas.eval.networks.libraries import LIBRARIES, ImageOptions, from_library, model_info
 from nas.eval.networks.making import from_code, keywords
 from nas.eval.networks.wrapped import LIBRARY, NONE, NetworkOptions, Normalisation
-from nas.results import UsedNormalisation
+from nas.results import PYTHON, UNKNOWN, UsedNormalisation
 from nas.train.exported import read
 from nas.train.trained_network import TrainedNetwork
 
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 CONSTANTS = ("prim::Constant", "prim::ConstantMKLDNNTensor")  # kinds of constants of a TorchScript program
-PYTHON = "python:"
-UNKNOWN = "unknown"  # the training method of a foreign network
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ if _TYPE_CHECKING:
     from nas.api import open_run as open_run
     from nas.api import open_search as open_search
     from nas.api import open_tables as open_tables
+    from nas.api import rank_correlation as rank_correlation
     from nas.api import register as register
     from nas.api import resume as resume
     from nas.api import score as score
@@ -30,8 +31,8 @@ if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
 
 
 _FACE = (  # names of `nas.api`, which is not imported earlier because it imports torch
-    *("compare", "evaluate", "load", "open_run", "open_search", "open_tables", "register", "resume", "score"),
-    *("search", "space", "train_model"),
+    *("compare", "evaluate", "load", "open_run", "open_search", "open_tables", "rank_correlation"),
+    *("register", "resume", "score", "search", "space", "train_model"),
 )
 
 

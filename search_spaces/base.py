@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from hashlib import blake2b
 from random import Random
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class Architecture(Protocol):
 MAX_FRUITLESS_DRAWS = 1_000_000  # a space counts as exhausted after so many draws in a row without a new architecture
 
 A = TypeVar("A", bound=Architecture)
+F = TypeVar("F", bound=Callable[..., Any])
+OF_POINTS = ("build", "cost", "features", "canonical")  # methods to which a user may give a text by mistake
 JOINS = frozenset({"concat", "projection"})  # names in `edges` of what is no operation of the space
 BuildSettings = Mapping[str, bool | int | float | str | None]  # keyword arguments of a space's `build` by name
 
@@ -83,6 +86,21 @@ class NoSettings:
         """Nothing can be wrong."""
 
 
+def _refusing_texts(method: F) -> F:
+    """The method of a space, which raises InputError for an architecture that is a text."""
+
+    @wraps(method)
+    def checked(self: Any, arch: Any, *args: Any, **settings: Any) -> Any:
+        if isinstance(arch, str):
+            raise InputError(
+                f"Expected an architecture of {self.name} but got the text {arch!r}; read it first: "
+                f"space.{method.__name__}(space.parse(text))."
+            )
+        return method(self, arch, *args, **settings)
+
+    return cast(F, checked)
+
+
 class SearchSpace(Points[A]):
     """A space of architectures and the networks built from them. It has no state: all instances are interchangeable.
 
@@ -98,6 +116,12 @@ class SearchSpace(Points[A]):
     ScoringSettings: ClassVar[type]
     SupernetSettings: ClassVar[type] = NoSettings
     cells: ClassVar[bool] = True  # whether the graphs of `edges` say everything; else only `features` do
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        for name in OF_POINTS:
+            if name in vars(cls) and not getattr(vars(cls)[name], "__isabstractmethod__", False):
+                setattr(cls, name, _refusing_texts(vars(cls)[name]))
 
     # points
 

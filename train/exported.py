@@ -84,7 +84,21 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Network:
     path = Path(expanded(str(path)))
     if not path.exists():
         raise InputError(f"Expected an exported folder or a checkpoint but {path} does not exist; check the path.")
+    if (what := _other_file(path)) is not None:
+        raise InputError(
+            f"Expected an exported folder or a checkpoint but {path} is {what}; give the checkpoint of a run, such as "
+            "RUN/models/best/best.pt."
+        )
     return read(path)[0].to(device)
+
+
+def _other_file(path: Path) -> str | None:
+    """What a file is that a run writes beside its checkpoints; None for any other."""
+    kinds = {
+        **{".html": "a page of nas report", ".json": "a JSON file", ".yaml": "a file of settings", ".csv": "a table"},
+        **{".onnx": "an ONNX graph", ".safetensors": "the weights of an exported network, whose folder is needed"},
+    }
+    return kinds.get(path.suffix.lower()) if path.is_file() else None
 
 
 def read(path: Path) -> tuple[Network, TrainedNetwork]:

@@ -7,11 +7,12 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.api.checks import Checks
 from nas.api.execution import RunRecord
 from nas.api.tabular import Tabular
 from nas.commands import run_commands
@@ -236,6 +237,16 @@ class Report(RunOutcome, EvalResult):
     >>> report.clean >= report.attacks["fgsm"].accuracy >= report.worst_case.accuracy
     True
     """
+
+    if TYPE_CHECKING:
+        checks: Checks
+
+    @classmethod
+    def of(cls: type[O], result: Result, record: RunRecord) -> O:
+        """The checks are a table too."""
+        report = super().of(result, record)  # type: ignore[misc]
+        object.__setattr__(report, "checks", Checks(report.checks))
+        return report
 
     @cached_property
     def indices(self) -> NDArray[np.int64]:

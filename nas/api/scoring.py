@@ -86,7 +86,7 @@ def score(
         file = None
         if run is not None:
             values, defaults = row_settings(chosen, names), default_row_settings(chosen, names)
-            file = stack.enter_context(RowFile(_file(run), names, values, defaults))
+            file = stack.enter_context(RowFile(_file(run), names, values, defaults, "run=", "another file in run="))
         watcher = stack.enter_context(shown(progress))
         watcher.stage("score", len(texts))
         score_all(candidates, ScoreWorker(chosen, names), file, keep, lambda done, failed: watcher.update(done, ""))
@@ -97,12 +97,11 @@ def score(
 
 @contextmanager
 def _messages_without_run() -> Iterator[None]:
-    """Errors advise to call the function again, as there is no run to resume, and name its argument for the file."""
+    """Errors advise to call the function again, as there is no run to resume."""
     try:
         yield
     except NasError as error:
-        text = without_resuming(str(error), "call it again", " with workers=1")
-        error.args = (text.replace("another --output", "another file in run=").replace("--output", "run="),)
+        error.args = (without_resuming(str(error), "call it again", " with workers=1"),)
         raise
 
 

@@ -77,6 +77,15 @@ class Tables(Mapping[str, Column]):
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
 
+    @property
+    def collection(self) -> Collection:
+        """The same tables as the functions of `nas.studies` see them; these take what `nas.open_tables` returns, too.
+
+        >>> tables.collection.labels
+        ['scores:params', 'scores:flops']
+        """
+        return self._collection
+
     def __getitem__(self, column: str) -> Column:
         try:
             table, values = self._collection.column(str(column))

@@ -21,6 +21,8 @@ from nas.report.run_data import evaluations_of, trained_models
 from nas.report.wording import ball, listed
 from nas.results import (
     CLEAN,
+    PYTHON,
+    UNKNOWN,
     WORST_CASE,
     ComparedDifference,
     ComparedNetwork,
@@ -171,7 +173,7 @@ def _checkpoints(given: Evaluated, name: str, first: int) -> list[Checkpoint]:
         identity = Identity(label, method, CHECKPOINTS[number % len(CHECKPOINTS)], marker(number))
         checkpoints.append(
             Checkpoint(
-                f"{label} ({identity.method_label})",
+                _label(label, entry, identity, given),
                 None if given.folder is None else str(given.folder),
                 _data(given.settings["data"]),
                 entry,
@@ -181,6 +183,20 @@ def _checkpoints(given: Evaluated, name: str, first: int) -> list[Checkpoint]:
             )
         )
     return checkpoints
+
+
+def _label(label: str, entry: EvalResult, identity: Identity, given: Evaluated) -> str:
+    """`label` with what is known: the method of training, or else the source of a network that has the name of its run.
+
+    The name of a Python object, and that of a network without a folder, already says what it is.
+    """
+    if identity.method != UNKNOWN:
+        return f"{label} ({identity.method_label})"
+    if given.folder is None:
+        return label
+    source = entry.source or entry.name
+    known = entry.name if source.startswith(PYTHON) else source
+    return label if known == label else f"{label} ({known})"
 
 
 def _data(settings: Json) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas.report.palette import CELLS, DASHES, MARKERS, OTHER_CELLS, OTHER_DASHES, marker
+from nas.results import UNKNOWN
 from nas.train.methods import METHODS
 
 # Training methods by their name in the settings; those that are not adversarial come first.
@@ -25,11 +26,12 @@ class Identity:
 
     @property
     def method_label(self) -> str:
-        return METHOD_LABELS.get(self.method, self.method)
+        return "training not known" if self.method == UNKNOWN else METHOD_LABELS.get(self.method, self.method)
 
     @property
     def label(self) -> str:
-        return f"{self.cell}, {self.method_label}"
+        """The cell, and the method if it is known."""
+        return self.cell if self.method == UNKNOWN else f"{self.cell}, {self.method_label}"
 
     @property
     def dashes(self) -> tuple[float, ...]:

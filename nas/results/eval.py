@@ -13,6 +13,8 @@ from nas.results.measures import Measures
 
 CLEAN = "clean"  # a metric besides the names of attacks
 WORST_CASE = "worst_case"  # likewise: an image counts if it stays correct under every attack
+UNKNOWN = "unknown"  # the training method of a network that no run of this project trained
+PYTHON = "python:"  # the source of a network that was given as a Python object begins with this
 OUTPUT_CHECKS = ("randomised-outputs", "logits", "zero-gradients", "depends-on-batch")  # made in every evaluation
 
 

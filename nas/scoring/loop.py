@@ -169,7 +169,7 @@ def score(
             raise InputError(
                 f"Expected no value in {file.path} of a network whose logits do not depend on the image but there is "
                 f"one of {row.arch}, from a version before {constant_logits.SINCE}; remove such lines (these "
-                "architectures then get a reason in place of a value), or choose another --output."
+                f"architectures then get a reason in place of a value), or choose {file.another}."
             )
         seen.add(digest(str(arch)))
     counts = Counts(before=len(seen))

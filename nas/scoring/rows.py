@@ -23,6 +23,8 @@ from nas.results import ScoreRow
 from nas.version import __version__
 
 SUFFIXES = (".csv", ".jsonl")
+OPTION = "--output"  # the argument of `nas score` for a file of rows
+ANOTHER = f"another {OPTION}"
 ENVIRONMENT = "environment"  # a key of the settings file: hardware and versions when it was begun; they may differ now
 
 
@@ -67,13 +69,24 @@ class RowFile:
 
     Whole rows of an earlier call stay, and an incomplete last line is cut off. Raises InputError if the settings of the
     file differ from those of this call, or another process has it open. `defaults` are the values of settings that did
-    not exist yet when the file was begun. Nothing is written before `begin`.
+    not exist yet when the file was begun. Nothing is written before `begin`. Errors call the argument for the file
+    `option` and another file `another`, in the words of the caller.
     """
 
-    def __init__(self, path: Path, proxies: list[str], settings: Values, defaults: Values | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        proxies: list[str],
+        settings: Values,
+        defaults: Values | None = None,
+        option: str = OPTION,
+        another: str = ANOTHER,
+    ) -> None:
         if path.suffix not in SUFFIXES:
-            raise InputError(f"Expected --output of the form FILE.csv or FILE.jsonl but got {str(path)!r}.")
+            raise InputError(f"Expected {option} of the form FILE.csv or FILE.jsonl but got {str(path)!r}.")
         self.path = path
+        self.option = option
+        self.another = another
         self.proxies = proxies
         self.settings = json.loads(json.dumps(settings))
         self.defaults = json.loads(json.dumps(defaults or {}))
@@ -81,7 +94,7 @@ class RowFile:
         self.end = 0  # bytes of whole lines
         self.file: BinaryIO | None = None
         if path.exists():
-            with _os_errors_as_input_errors(path):
+            with self._os_errors_as_input_errors(path):
                 self.file = path.open("r+b", buffering=0)
             lock(self.file, path, "writes to")
             if path.stat().st_size:
@@ -114,7 +127,7 @@ class RowFile:
                 except (ValueError, KeyError, TypeError, csv.Error, StopIteration) as error:
                     raise InputError(
                         f"Expected rows of `nas score` in {self.path} but line {number} is damaged; remove it (its "
-                        "architecture is scored again) or choose another --output."
+                        f"architecture is scored again) or choose {self.another}."
                     ) from error
                 self.end += len(line)
                 if row is not None:
@@ -126,10 +139,10 @@ class RowFile:
         Raises InputError if the file cannot be written.
         """
         if self.end == 0:
-            with _os_errors_as_input_errors(self.sidecar):
+            with self._os_errors_as_input_errors(self.sidecar):
                 about = environment(torch.device(self.settings.get("device", "cpu")))
                 write_json(self.sidecar, {"version": __version__, **self.settings, ENVIRONMENT: about})
-        with _os_errors_as_input_errors(self.path):
+        with self._os_errors_as_input_errors(self.path):
             if self.file is None:
                 self.file = self.path.open("x+b", buffering=0)
                 lock(self.file, self.path, "writes to")
@@ -147,7 +160,7 @@ class RowFile:
 
     def _write(self, line: str) -> None:
         assert self.file is not None
-        with _os_errors_as_input_errors(self.path):
+        with self._os_errors_as_input_errors(self.path):
             write_all(self.file.fileno(), line)
 
     def _row(self, line: str, number: int) -> ScoreRow | None:
@@ -172,11 +185,11 @@ class RowFile:
             before.pop(ENVIRONMENT, None)
         except FileNotFoundError as error:
             raise InputError(
-                f"Expected a new file for --output or one that `nas score` began but {self.path} has no "
+                f"Expected a new file for {self.option} or one that `nas score` began but {self.path} has no "
                 f"{self.sidecar.name} beside it; choose another."
             ) from error
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise InputError(f"Expected a readable {self.sidecar} but: {error}; choose another --output.") from error
+            raise InputError(f"Expected a readable {self.sidecar} but: {error}; choose {self.another}.") from error
         now = dict(_leaves(self.settings))
         known = {key: value for key, value in _leaves(self.defaults) if key in now}
         old = {**known, **dict(_leaves(before))}
@@ -189,10 +202,25 @@ class RowFile:
             more = f" (and {len(differences) - 4} more)" if len(differences) > 4 else ""
             raise InputError(
                 f"Expected the settings that {self.path} was begun with but {'; '.join(differences[:4])}{more}. Use "
-                "the same settings to continue the file, or choose another --output."
+                f"the same settings to continue the file, or choose {self.another}."
             )
         if version != __version__:
             logging.getLogger("nas").warning("%s was begun by version %s; this is %s.", self.path, version, __version__)
+
+    @contextmanager
+    def _os_errors_as_input_errors(self, path: Path) -> Iterator[None]:
+        """Turn errors of the operating system into an InputError that says what to do about a file of rows."""
+        try:
+            yield
+        except (OSError, InputError) as error:
+            reason = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(reason, OSError):
+                raise
+            if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise InputError(
+                    f"Expected room for {path} but the disk is full; free some space, then run the same command again."
+                ) from error
+            raise InputError(f"Expected to write {path} but: {reason.strerror}; choose {self.another}.") from error
 
 
 def _leaves(values: Values, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -206,19 +234,3 @@ def _leaves(values: Values, path: str = "") -> Iterator[tuple[str, Any]]:
 def _as_text(values: Values, key: str) -> str:
     value = values.get(key)
     return ",".join(map(str, value)) if isinstance(value, list) else "unset" if value is None else str(value)
-
-
-@contextmanager
-def _os_errors_as_input_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the operating system into an InputError that says what to do about an `--output`."""
-    try:
-        yield
-    except (OSError, InputError) as error:
-        reason = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(reason, OSError):
-            raise
-        if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise InputError(
-                f"Expected room for {path} but the disk is full; free some space, then run the same command again."
-            ) from error
-        raise InputError(f"Expected to write {path} but: {reason.strerror}; choose another --output.") from error

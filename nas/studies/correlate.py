@@ -20,7 +20,7 @@ from nas.core.statistics import ranks
 from nas.core.statistics.intervals import percentile_interval
 from nas.core.suggestions import suggest
 from nas.studies.align import Aligned, align
-from nas.tables import ArrayTable, Collection
+from nas.tables import ArrayTable, HasCollection
 
 SAME_AS_SIZE = 0.95  # a ranking counts as one by size if its |rho| with params is at least this
 SIZE = "params"
@@ -88,7 +88,7 @@ class Correlations(Record):
 
 def correlate(
     scores: Sequence[ArrayTable],
-    accuracies: Collection,
+    accuracies: HasCollection,
     columns: Sequence[str] = (),
     proxies: Sequence[str] = (),
     against: Sequence[str] = (),
@@ -110,6 +110,7 @@ def correlate(
 
     Raises InputError if there are no columns, a proxy is unknown, or too few architectures are left.
     """
+    accuracies = accuracies.collection
     names = accuracies.chosen(columns)
     if not names:
         raise InputError("Expected columns of accuracies but the tables have none; see --columns.")

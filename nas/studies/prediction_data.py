@@ -11,7 +11,7 @@ from nas.core.errors import InputError
 from nas.core.suggestions import suggest
 from nas.search_spaces.graph import without_places
 from nas.studies.align import align
-from nas.tables import ArrayTable, Collection, Table
+from nas.tables import ArrayTable, Collection, HasCollection, Table
 from nas.tables.robustness import ATTACKS
 
 FEATURES = ("proxies", "graph", "both")
@@ -70,7 +70,7 @@ def _nearest(tables: Collection, name: str) -> str | None:
 
 
 def prediction_data(
-    tables: Collection,
+    tables: HasCollection,
     columns: Iterable[str],
     features: str,
     scores: Sequence[ArrayTable] = (),
@@ -90,6 +90,7 @@ def prediction_data(
         raise InputError(f"Expected --scores for --features {features} but got none; --features graph needs no file.")
     if features == "graph" and proxies:
         raise InputError("Expected no --proxies with --features graph, which uses none; take --features both.")
+    tables = tables.collection
     columns = list(dict.fromkeys(columns))
     names: list[str] = []
     parts: list[np.ndarray] = []

@@ -23,18 +23,20 @@ from nas.studies.table_search_result import (
 from nas.studies.table_search_runs import Job, SearchRuns, SearchTrace, scaled
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.studies.table_view import table_view
-from nas.tables import Collection
+from nas.tables import HasCollection
 
 SEEDS_OF_A_JOB = 10
 
 
 def table_search(
-    tables: Collection,
+    tables: HasCollection,
     settings: TableSearchSettings,
     how: ExecutorSettings | None = None,
     tick: Callable[[int], None] = lambda runs: None,
 ) -> TableSearchResult:
-    """Compare strategies, by default in this process. `tick` is called with the number of finished runs.
+    """Compare strategies on tables, which may be what `nas.open_tables` returns, by default in this process.
+
+    `tick` is called with the number of finished runs.
 
     The best architecture of a run is the best by the objective, of equal ones the first found; with several goals, it
     has the largest mean of the goals, each scaled to 0..1 over the table. Regret is the distance between the objective
@@ -45,7 +47,7 @@ def table_search(
     run fails.
     """
     settings.check()
-    view = table_view(tables, settings)
+    view = table_view(tables.collection, settings)
     several = [objective for objective in settings.objectives if len(view.goals(objective)) > 1]
     runs = SearchRuns(
         settings,

@@ -1,7 +1,7 @@
 """Published benchmarks and score files as columns of numbers, looked up by architecture."""
 
 from nas.tables.base import ArrayTable, Table, in_short
-from nas.tables.collection import Collection, TableSettings
+from nas.tables.collection import Collection, HasCollection, TableSettings
 from nas.tables.latencies import LatencyTable, read_latencies
 from nas.tables.layouts import SpaceTable, read_columns
 from nas.tables.published import read_accuracies, read_robbench
@@ -13,6 +13,7 @@ __all__ = [
     "GROUPS",
     "ArrayTable",
     "Collection",
+    "HasCollection",
     "LatencyTable",
     "RobustnessDataset",
     "SpaceTable",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,13 @@ DEFAULTS = (
     *("clean", "fgsm@1", "fgsm@2", "fgsm@4", "fgsm@8", "pgd@1", "apgd@1", "square@1"),
     *("corruptions", "weather", "noise", "blur", "digital"),
 )
+
+
+class HasCollection(Protocol):
+    """What `nas.open_tables` returns."""
+
+    @property
+    def collection(self) -> Collection: ...
 
 
 @dataclass
@@ -57,6 +64,11 @@ class Collection:
             self.default_columns += table.names()
         self._columns: dict[str, tuple[Table, np.ndarray]] = {}
         self._metrics: dict[tuple[str, ...], dict[str, dict[str, float]]] = {}
+
+    @property
+    def collection(self) -> Collection:
+        """Itself: a study takes these tables as well as what `nas.open_tables` returns."""
+        return self
 
     def chosen(self, columns: Sequence[str]) -> list[str]:
         """The columns that are asked for (`all`, names, patterns such as fgsm@*), each once; else the default ones.

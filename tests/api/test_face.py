@@ -20,6 +20,7 @@ WITHOUT = {  # what takes fewer of these arguments, and why
     "open_run": EVERY_VERB - {"run"},  # it reads files
     "open_tables": EVERY_VERB,  # it reads files
     "open_search": {"device", "workers", "progress"},  # the caller evaluates
+    "rank_correlation": EVERY_VERB - {"seed"},  # it computes nothing but statistics
     "register": EVERY_VERB,  # it does no work
     "resume": {"seed", "device"},  # those of the run
     "space": EVERY_VERB,  # it does no work

@@ -12,12 +12,13 @@ import own_parts
 import pytest
 import torch
 from slowly import slow_but
+from torch import Tensor, nn
 
 import nas
 from nas.api.registering import REGISTRIES, name_of, names_of
 from nas.core.data import DataSettings, load
 from nas.core.data.formats.base import Loader, Source
-from nas.core.errors import InputError
+from nas.core.errors import InputError, NasError
 from nas.eval.attacks import ATTACKS, Attack
 from nas.search_spaces import SPACES, NASBench201, SearchSpace
 from nas.settings.schema import from_values
@@ -304,3 +305,19 @@ def test_a_class_without_class_variables_says_which(monkeypatch: pytest.MonkeyPa
     }
     with pytest.raises(InputError, match="Expected the search space 'Bare' to have ScoringSettings, Settings but"):
         nas.register(type("Bare", (SearchSpace,), members))
+
+
+class Broken(own_parts.Brighter):
+    name = "broken"
+
+    def perturb(self, network: nn.Module, x: Tensor, y: Tensor, stage: str, seed: int) -> Tensor:
+        raise KeyError("of mine")
+
+
+def test_the_error_of_an_attack_of_ones_own_names_it() -> None:
+    images, labels = torch.rand(4, 3, 8, 8), torch.zeros(4, dtype=torch.long)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
+    with torch.no_grad():
+        network[1].bias[0] = 100.0  # every image is correct
+    with pytest.raises(NasError, match=r"The attack broken raised KeyError: 'of mine'"):
+        nas.evaluate(network, data=(images, labels), attacks=[Broken], eps=0.1)

@@ -54,3 +54,10 @@ def test_other_settings_for_a_file_are_refused_in_the_words_of_the_caller(tmp_pa
     nas.score(cell, proxies=["params"], run=tmp_path / "scores.csv")
     with pytest.raises(InputError, match=r"seed is 0 there and 5 here.*choose another file in run=\.$"):
         nas.score(cell, proxies=["params"], run=tmp_path / "scores.csv", seed=5)
+
+
+def test_a_file_of_another_is_refused_in_the_words_of_the_caller(tmp_path: Path) -> None:
+    (cell,) = nas.space("nasbench201").draw(1, seed=1)
+    (tmp_path / "mine--output.csv").write_text("arch\n")
+    with pytest.raises(InputError, match=r"a new file for run= or one .* but .*mine--output\.csv has no"):
+        nas.score(cell, proxies=["params"], run=tmp_path / "mine--output.csv")

@@ -14,6 +14,8 @@ from nas.api.tables import Tables
 from nas.core.errors import InputError
 from nas.results import FoundArchitecture
 from nas.search_spaces import NASBench201
+from nas.studies.table_search import table_search
+from nas.studies.table_search_settings import TableSearchSettings
 from nas.tables import RobustnessDataset
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"  # the tables have another of its class
@@ -113,3 +115,13 @@ def test_frame(scores: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(InputError, match="Expected pandas"):
         scores.to_frame()
+
+
+def test_studies_take_opened_tables(tmp_path: Path) -> None:
+    cells = nas.space("nasbench201").draw(6, seed=1, unique=True)
+    rows = [f'"{cell}",{number}' for number, cell in enumerate(cells)]
+    (tmp_path / "mine.csv").write_text("\n".join(["arch,croze", *rows]) + "\n")
+    tables = nas.open_tables(scores=tmp_path / "mine.csv")
+    settings = TableSearchSettings(["scores:croze"], ["random"], queries=3, seeds=2)
+    opened, collected = (table_search(one, settings).strategies["random"] for one in (tables, tables.collection))
+    assert opened.columns == collected.columns

@@ -10,8 +10,9 @@ from torch import nn
 
 from nas.core.data import Dataset
 from nas.core.errors import InputError
-from nas.eval.model_source import UNKNOWN, EvaluatedModel, ModelSource, classify
+from nas.eval.model_source import EvaluatedModel, ModelSource, classify
 from nas.eval.networks.fitting import check_fits
+from nas.results import UNKNOWN
 
 
 def test_what_is_foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,7 +228,8 @@ def test_names_are_escaped_in_the_page(make: Maker) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_networks_that_were_not_trained_here_are_shown(make: Maker) -> None:
     found = _two(make, training="unknown", arch="timm:resnet18", checkpoint=None, source="timm:resnet18")
-    assert found.checkpoints[0].label == "a (unknown)"
+    assert found.checkpoints[0].label == "a (timm:resnet18)"
+    assert found.checkpoints[0].identity.label == "a"
     assert "Training" not in re.findall(r"<h2>(.*?)</h2>", page(found))
 
 

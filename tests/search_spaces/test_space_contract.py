@@ -336,3 +336,13 @@ def test_edges_are_the_operations_of_the_string(space: SearchSpace, archs: list[
         )
         digits = space.name.startswith("transnas")  # say what the operations are
         assert digits or not space.cells or drawn == sorted(words)
+
+
+@pytest.mark.parametrize("name", SPACES.names())
+def test_a_text_in_place_of_an_architecture_is_told(name: str) -> None:
+    space = SPACES.get(name)()
+    text = str(space.largest())
+    expected = rf"^Expected an architecture of {re.escape(name)} but got the text .*space\.parse"
+    for method in (space.cost, space.build, space.features, space.canonical):
+        with pytest.raises(InputError, match=expected):
+            method(text)  # type: ignore[operator]

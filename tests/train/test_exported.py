@@ -67,6 +67,11 @@ def refused(folder: Path) -> str:
     return str(caught.value)
 
 
+def test_a_page_is_told_from_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("<!DOCTYPE html>")
+    assert "report.html is a page of nas report; give the checkpoint of a run" in refused(tmp_path / "report.html")
+
+
 def test_damage_is_told(tmp_path: Path, describe: Describe) -> None:
     folder = tmp_path / "net"
     exported(folder, describe())

@@ -9,11 +9,12 @@ from nas.core.data.loading import loader_type
 from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.core.registry import Registry
+from nas.eval import checks
 from nas.eval.attacks import ATTACKS, parse_attack
 from nas.eval.corruptions.base import CORRUPTIONS
 from nas.objectives.notation import PREDICTED, TRAINED, parse
 from nas.report.run_data import RunData
-from nas.results import CLEAN, DpsResult, EvalResult, StudyResult, TrainResult, TransferResult
+from nas.results import CLEAN, OUTPUT_CHECKS, DpsResult, EvalResult, StudyResult, TrainResult, TransferResult
 from nas.runs.repetitions import CORRUPTIONS as CORRUPTED
 from nas.runs.repetitions import SCORE
 from nas.search_spaces import SPACES
@@ -38,6 +39,7 @@ MEASURES = {
     "jacobian": "hoffman2019jacobian",
     "landscape": "li2018landscape",
 }
+CHECKS = ("athalye2018obfuscated", "carlini2019evaluating")  # of further checks as a whole
 COMPARISON = ("wilson1927probable", "mcnemar1947note", "holm1979simple", "efron1993bootstrap")  # its statistics
 LIBRARY_ATTACKS = ("fgsm", "pgd", "mifgsm", "cw")  # those that torchattacks makes if it is installed
 
@@ -149,6 +151,16 @@ def _attack(name: str) -> Iterator[Use]:
     yield Use("attack", name, tuple(getattr(kind, "references", ())))
 
 
+def _checked(entry: EvalResult) -> Iterator[Use]:
+    """The further checks of an evaluation, each with the references of the attacks from which it was made."""
+    if any(check.ok != "skipped" for check in entry.checks if check.name not in OUTPUT_CHECKS):
+        yield Use("check of robust accuracies", "masked gradients", CHECKS)
+    for check in entry.checks:
+        attacks = [use for name in checks.attacks_of(check, entry.norm) for use in _attack(name)]
+        sources = dict.fromkeys(one for use in attacks for one in use.references)
+        yield Use("check of robust accuracies", check.name, tuple(sources))
+
+
 def _attacks(entry: EvalResult) -> list[str]:
     """The attacks of an evaluation: those at its radius, that of its sweep, and that of its calibration."""
     calibration = entry.measures.calibration
@@ -168,6 +180,7 @@ def _attacked(run: RunData) -> Iterator[Use]:
         corrupted += CORRUPTIONS.names() if CORRUPTED in metrics else []
     for name in names:
         yield from _attack(name)
+    yield from (use for entry in run.evaluations for use in _checked(entry))
     if names and "torchattacks" in run.result.versions and any(name.startswith(LIBRARY_ATTACKS) for name in names):
         yield Use("library", "torchattacks", ("kim2020torchattacks",))
     sources = {kind: getattr(CORRUPTIONS.components.get(kind), "references", ()) for kind in corrupted}

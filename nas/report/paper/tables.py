@@ -25,6 +25,7 @@ from nas.report.wording import (
 )
 from nas.results import (
     CLEAN,
+    UNKNOWN,
     WORST_CASE,
     DpsResult,
     EvalResult,
@@ -151,6 +152,10 @@ def _about(paper: Paper, group: Sequence[Checkpoint], attacks: Sequence[str]) ->
             f"Bold: better than every other network of this table, by McNemar's exact test at {SIGNIFICANCE:g} after "
             f"Holm's correction for {count:,} differences; scores are not tested."
         )
+    foreign = [paper.names[one.label] for one in group if one.entry.training == UNKNOWN]
+    if foreign:
+        verb = "was" if len(foreign) == 1 else "were"
+        sentences.append(f"How {listed(foreign)} {verb} trained is not known.")
     return [*sentences, seeds_of(paper.materials)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import result_factory as make
 from papers import HOSTILE, N, entries, paper, run_of, whole
 from tex_reader import check, compile_alone, method_of, rows_of
 
+from nas.api.checks import Checks
 from nas.commands.run import Run
 from nas.commands.search import Search
 from nas.core.goal import Goal
@@ -21,13 +23,14 @@ from nas.report.pages.run import page
 from nas.report.pages.sentences import summary
 from nas.report.pages.study import page as study_page
 from nas.report.paper import latex
+from nas.report.paper.checks import checks_table
 from nas.report.paper.citations import uses
 from nas.report.paper.escape import tex
 from nas.report.paper.latex import latex_of
 from nas.report.paper.material import Material, Paper
 from nas.report.paper.method import method
 from nas.report.paper.tables import MAX_FOUND
-from nas.results import FoundArchitecture, SearchResult
+from nas.results import Check, FoundArchitecture, SearchResult
 from nas.runs.repetitions import summarise
 
 
@@ -254,3 +257,35 @@ def test_the_page_has_the_same_method_in_a_folded_part() -> None:
     )
     study = summarise([make.whole_run(entries(), seeds={"run": seed}) for seed in (3, 4)])
     assert "The method in LaTeX" in study_page(run_of(study, command="study"))
+
+
+def test_the_attacks_of_checks_have_sources_unless_they_were_skipped() -> None:
+    names = {"black-box": "pass", "one-step": "warn", "restarts": "skipped", "logits": "pass"}
+    made = [Check(name, ok, "because") for name, ok in names.items()]
+    found = uses(whole([make.evaluation({"clean": 59, "cw10": 6}, N, name="best-standard", checks=made)]).run)
+    checks = {use.name: use.references for use in found if use.kind == "check of robust accuracies"}
+    assert checks == {
+        "masked gradients": ("athalye2018obfuscated", "carlini2019evaluating"),
+        "black-box": ("andriushchenko2020square", "madry2018towards"),
+        "one-step": ("goodfellow2015explaining", "madry2018towards"),
+    }
+    none = uses(whole([make.evaluation({"clean": 59}, N, name="best-standard", checks=made[3:])]).run)
+    assert not [use for use in none if use.kind == "check of robust accuracies"]
+
+
+def test_checks_are_a_table() -> None:
+    made = [Check("restarts", "warn", HOSTILE), Check("logits", "pass", "50 % & more")]
+    text = checks_table(made)
+    check(text)
+    assert rows_of(text)[-1][:2] == ["logits", "pass"]
+    cells = [[one.name, one.ok, one.reason] for one in made]
+    assert list(csv.reader(Checks(made).to_csv().splitlines())) == [["check", "verdict", "reason"], *cells]
+    assert "Checks: 1 passed, 1 with a warning" in Checks(made)._repr_html_()
+    assert Checks(made) == made
+
+
+def test_a_network_of_unknown_training_is_named_by_what_is_known() -> None:
+    one = make.evaluation({"clean": 59, "fgsm": 6}, N, name="Standard", training="unknown")
+    text = latex_of(paper(whole([one])))
+    assert rows_of(text)[2][0] == "Standard"
+    assert "How Standard was trained is not known." in text

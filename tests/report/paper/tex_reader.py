@@ -11,7 +11,7 @@ COMMANDS = {  # that may occur, all of LaTeX itself or of booktabs and longtable
     *("begin", "end", "centering", "caption", "label", "smallskip", "small", "setlength", "tabcolsep", "toprule"),
     *("midrule", "bottomrule", "cmidrule", "multicolumn", "medskip", "addtocounter", "endfirsthead", "endhead"),
     *("endfoot", "begingroup", "endgroup", "scriptsize", "textbf", "texttt", "raggedright", "linewidth", "allowbreak"),
-    *("paragraph", "cite", "textbackslash", "textasciicircum", "textasciitilde", "textbar", "textless"),
+    *("paragraph", "par", "cite", "textbackslash", "textasciicircum", "textasciitilde", "textbar", "textless"),
     *("textgreater", "textasciigrave", "symbol", "varepsilon", "infty", "pm", "times", "cdot", "leq", "geq"),
     *("rightarrow", "ss", "ae", "AE", "oe", "OE", "o", "O", "l", "L", "u", "H", "c", "v", "r"),
     *("alpha", "beta", "gamma", "delta", "lambda", "mu", "rho", "sigma", "tau"),
