@@ -83,7 +83,8 @@ for row in scores.rows[:5]:
 # ## Rank correlations with intervals
 #
 # Spearman's ρ is 1 if a proxy orders the cells as their accuracies do, 0 if it knows nothing about them, and -1 if it
-# orders them the other way round. For its 95 % interval, cells are drawn with replacement, a thousand times.
+# orders them the other way round. `nas.rank_correlation` gives it as `rho`; for its 95 % `interval`, cells are drawn
+# with replacement, a thousand times. It also gives Kendall's `tau`, and the number `n` of cells with both values.
 #
 # Two more rows help to read the table. The second training of the same cells shows how much can be expected: if two
 # trainings disagree, no proxy can agree with both. Chance is where 95 % of all random rankings lie.
@@ -91,23 +92,19 @@ for row in scores.rows[:5]:
 # %%
 import numpy as np
 
-from nas.core.statistics.intervals import percentile_interval
-from nas.core.statistics.ranks import (
-    bootstrap_spearman,
-    spearman_difference,
-    spearman_matrix,
-)
+from nas.core.statistics.ranks import spearman_difference, spearman_matrix
 
 
 def worth(rankings, accuracy):
     """ρ of each ranking with the accuracies, with its 95 % interval; also of chance."""
-    values = list(rankings.values())
-    rho = spearman_matrix(values, [accuracy])[:, 0]
-    low, high = percentile_interval(bootstrap_spearman(values, [accuracy])[:, :, 0])
+    table = {}
+    for name, ranking in rankings.items():
+        found = nas.rank_correlation(ranking, accuracy)
+        table[name] = (found.rho, *found.interval)
     rng = np.random.default_rng(0)
     random_rankings = [rng.permutation(len(accuracy)) for _ in range(1000)]
-    chance = percentile_interval(spearman_matrix(random_rankings, [accuracy])[:, 0])
-    return {**dict(zip(rankings, zip(rho, low, high))), "chance": (0.0, *chance)}
+    by_chance = spearman_matrix(random_rankings, [accuracy])[:, 0]
+    return {**table, "chance": (0.0, *np.percentile(by_chance, (2.5, 97.5)))}
 
 
 def show(title, table):
@@ -184,7 +181,7 @@ if ROBUSTNESS is not None:
     samples = [rng.choice(len(usable), 15, replace=False) for _ in range(200)]
     for name, ranking in rankings.items():
         rho = [spearman_matrix([ranking[few]], [accuracy[few]])[0, 0] for few in samples]
-        low, high = percentile_interval(np.array(rho))
+        low, high = np.percentile(rho, (2.5, 97.5))
         print(f"{name}: in 95 % of the samples of 15, ρ is {low:.2f} to {high:.2f}")
 else:
     print("This needs the robustness dataset: meta.zip and the accuracies of cifar10 from")
