@@ -142,21 +142,20 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         candidates, features = self._candidates()
         usable = np.array(self._allowed(candidates), dtype=bool) & _known(features)
         candidates, features = [arch for arch, good in zip(candidates, usable) if good], features[usable]
-        fitness = np.array([fit for _, fit in self.observed.values()])
+        fitness = self._targets(np.array([fit for _, fit in self.observed.values()]))
         seen = self._features([arch for arch, _ in self.observed.values()])
         learnt = _known(seen)
         best: list[A] = []
         if candidates and learnt.any():
             model = self._model(self.rng.getrandbits(32))
             model.library = self.library
-            mean, sd = model.fit(seen[learnt], fitness[learnt]).predict(features)
+            known, features = self._scaled(seen[learnt], features)
+            mean, sd = model.fit(known, fitness[learnt]).predict(features)
             noise = np.random.default_rng(self.rng.getrandbits(64))
             worth = self._acquisition(mean, sd, self._best(fitness), noise)
             order = np.argsort(-worth, kind="stable")
             if self.limits:
-                order = self.limits.order(
-                    worth, self._quantities(seen[learnt], self._observed_quantities()[learnt], features)
-                )
+                order = self.limits.order(worth, self._quantities(known, self._observed_quantities()[learnt], features))
             best = [candidates[row] for row in order[:count]]
         return self._filled_up(best, count)
 
@@ -187,6 +186,14 @@ class ModelBasedStrategy(BatchedStrategy[A]):
     @abstractmethod
     def _features(self, archs: list[A]) -> np.ndarray:
         """Features (n, d) of architectures, through the representatives of their classes."""
+
+    def _scaled(self, seen: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the model gets of the features of the observed architectures (n, d) and of the candidates (m, d)."""
+        return seen, features
+
+    def _targets(self, fitness: np.ndarray) -> np.ndarray:
+        """What the model learns instead of the fitness (n,): an increasing function of it."""
+        return fitness
 
     @abstractmethod
     def _model(self, seed: int) -> Predictor:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from nas.core.data import Dataset
+from nas.core.errors import InputError
 from nas.search_spaces import SPACES, BuildSettings, Cost, Network, SearchSpace
 from nas.train import TrainedNetwork, TrainSettings, adversarial
 from nas.train.trained_network import without_auxiliary
+
+MAX_LEAST = 16  # the largest least number of channels or cells that a space may require
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,20 @@ class NetworkSpec:
     @cached_property
     def space(self) -> SearchSpace[Any]:
         return SPACES.get(self.space_name)()
+
+    @cached_property
+    def thinnest(self) -> NetworkSpec:
+        """The same networks with as few channels, cells and blocks as the settings of the space allow."""
+        settings = dict(self.settings)
+        for key in [key for key in settings if re.match("channels|cells|blocks", key)]:
+            for least in range(1, 1 + (settings[key] or MAX_LEAST)):
+                try:
+                    self.space.ScoringSettings(**{**settings, key: least}).check()
+                except InputError:
+                    continue
+                settings[key] = least
+                break
+        return replace(self, settings=settings)
 
     def connected(self, arch: Any) -> bool:
         """Whether the logits of the architecture's network depend on the image."""

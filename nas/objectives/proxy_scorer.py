@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from nas.core.images import unit_range
 from nas.core.seeds import derive, seeded
 from nas.objectives import constant_logits
 from nas.objectives.network_spec import NetworkSpec
-from nas.search_spaces import Cost
+from nas.search_spaces import Cost, Network
 from nas.strategies.proxies import PROXIES, Proxy
 from nas.strategies.proxies.passes.probe import Probe
 
@@ -62,7 +62,8 @@ class Scorer:
         for proxy in self.proxies:
             if proxy.needs == "network":
                 size, own = options[proxy.name].batch_size, options[proxy.name]
-                self.wanted.setdefault(size, set()).update(proxy.uses(own))
+                if not proxy.thin:
+                    self.wanted.setdefault(size, set()).update(proxy.uses(own))
                 self.batches[size] = max(self.batches.get(size, 1), proxy.batches)
         self.images, self.labels = self._images(dataset)
 
@@ -122,6 +123,8 @@ class Scorer:
         """
         options = self.options[proxy.name]
         try:
+            if proxy.thin:
+                return proxy(self._thin_probe(arch, cost, options.batch_size), options), None
             if proxy.needs == "network" and not probes:
                 wanted = {options.batch_size: set(proxy.uses(options))} if alone else None
                 probes.update(self.probes(arch, cost, wanted))
@@ -141,20 +144,30 @@ class Scorer:
         """
         if not self.scored.connected(arch):
             raise NasError(constant_logits.REASON)
-        with seeded(derive(self.seed, "proxy weights", arch)):
-            network = self.scored.build(arch, mean=self.mean, std=self.std)
-        network.to(self.device).to(memory_format=torch.channels_last)
+        network = self._network(arch, self.scored)
         return {
-            size: Probe(
-                network,
-                self.images[:size],
-                self.labels[:size],
-                wanted=names,
-                second=(self.images[size : 2 * size], self.labels[size : 2 * size])
-                if self.batches[size] == 2
-                else None,
-                relative_flops=cost.macs / self.trained.largest.macs,
-                seed=self.seed,
-            )
+            size: self._probe(network, size, cost, names)
             for size, names in (self.wanted if wanted is None else wanted).items()
         }
+
+    def _thin_probe(self, arch: Any, cost: Cost, size: int) -> Probe:
+        """A probe of the thinnest network of the architecture. Raises NasError as `probes` does."""
+        if not self.scored.thinnest.connected(arch):
+            raise NasError(constant_logits.REASON)
+        return self._probe(self._network(arch, self.scored.thinnest), size, cost, ())
+
+    def _network(self, arch: Any, spec: NetworkSpec) -> Network:
+        with seeded(derive(self.seed, "proxy weights", arch)):
+            network = spec.build(arch, mean=self.mean, std=self.std)
+        return network.to(self.device).to(memory_format=torch.channels_last)
+
+    def _probe(self, network: Network, size: int, cost: Cost, wanted: Iterable[str]) -> Probe:
+        return Probe(
+            network,
+            self.images[:size],
+            self.labels[:size],
+            wanted=wanted,
+            second=(self.images[size : 2 * size], self.labels[size : 2 * size]) if self.batches[size] == 2 else None,
+            relative_flops=cost.macs / self.trained.largest.macs,
+            seed=self.seed,
+        )

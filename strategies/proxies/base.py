@@ -42,8 +42,8 @@ class Proxy:
 
     `uses(options)` names the quantities of the probe's shared pass (`passes/quantities.py`), so that one pass can serve
     all proxies that are asked for together. `passes(options)` is what the proxy costs alone, in forward and backward
-    passes (F+B) of its batch. `batches` is 2 if it also uses `probe.second`. All randomness comes from
-    `probe.generator`.
+    passes (F+B) of its batch. `batches` is 2 if it also uses `probe.second`. `thin` says that it
+    scores the thinnest network of the space instead. All randomness comes from `probe.generator`.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Proxy:
     passes: Callable[[Any], float]
     batches: int
     references: tuple[str, ...] = ()  # keys of the bibliography, or BibTeX entries
+    thin: bool = False
 
     def __call__(self, subject: Any, options: Any = None) -> float:
         """The value for a `Probe`, or for a `Cost` if the proxy only needs that.
@@ -88,6 +89,7 @@ def proxy(
     passes: float | Callable[[Any], float],
     batches: int = 1,
     references: tuple[str, ...] = (),
+    thin: bool = False,
 ) -> Callable[[Callable[[Any, Any], float]], Proxy]:
     """Attach the metadata to a function `(probe or cost, options) -> float`; its docstring gives the formula."""
     kind = options if options is not None else BatchOptions if needs == "network" else NoOptions
@@ -107,6 +109,7 @@ def proxy(
             passes if callable(passes) else lambda options: passes,
             batches,
             references,
+            thin,
         )
 
     return decorate

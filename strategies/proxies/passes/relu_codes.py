@@ -1,4 +1,4 @@
-"""A kernel between images that counts the positions where the binary codes of their ReLUs agree."""
+"""The binary codes of the ReLUs, and the kernel that counts the positions where those of two images agree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from nas.core.errors import NasError
+from nas.strategies.proxies.passes.autograd import check_finite
 from nas.strategies.proxies.passes.hooks import on_output
 
 
@@ -28,3 +31,25 @@ def sum_relu_kernels(body: nn.Module, images: Tensor, hooks: ExitStack) -> Tenso
 
     on_output([module for module in body.modules() if isinstance(module, nn.ReLU)], hooks, add)
     return kernel
+
+
+def relu_codes(body: nn.Module, images: Tensor) -> Tensor:
+    """Of each image, whether each position of each ReLU is active, eight in a byte: (B, bytes), by one forward pass.
+
+    Raises NasError if a ReLU has an output of NaN, which would count as inactive, or if there is no ReLU.
+    """
+    parts: list[Tensor] = []
+
+    def keep(number: int, output: Tensor) -> None:
+        check_finite("output of a ReLU", output)
+        bits = (output.detach() > 0).flatten(1).to(torch.uint8)
+        bits = functional.pad(bits, (0, -bits.shape[1] % 8)).view(len(bits), -1, 8)
+        places = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=bits.device)
+        parts.append((bits * places).sum(2, dtype=torch.uint8))
+
+    with ExitStack() as hooks:
+        on_output([module for module in body.modules() if isinstance(module, nn.ReLU)], hooks, keep)
+        body(images)
+    if not parts:
+        raise NasError("The network has no ReLU, so it has no linear regions to count.")
+    return torch.cat(parts, dim=1)

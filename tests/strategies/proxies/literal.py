@@ -19,6 +19,7 @@ from nas.strategies.proxies import Proxy
 from nas.strategies.proxies.curvature import HessianOptions
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.strategies.proxies.passes.probe import Probe
+from nas.strategies.proxies.tenas import LinearRegionsOptions, NTKOptions
 
 Batch = tuple[Tensor, Tensor]
 Tiny = Callable[..., Network]
@@ -116,6 +117,8 @@ def small(space: SearchSpace) -> Any:
 OPTIONS: dict[str, Any] = {  # of proxies whose own would take long
     "eproxy": EproxyOptions(iterations=3, c_mid=[4], c_out=3, lr=0.1),
     "hessian": HessianOptions(iterations=2),
+    "linear_regions": LinearRegionsOptions(crops=60, pixels=1, initialisations=1),
+    "ntk_cond": NTKOptions(initialisations=1),
 }
 
 

@@ -18,6 +18,8 @@ PROXY_OPTIONS: dict[str, dict[str, Any]] = {
     "flops": {},
     "jacob_fro": {**TABLES, "projections": 1},  # Hoffman et al. 2019, who use one
     "hessian": {"batch_size": 16, "iterations": 10},
+    "linear_regions": {**TABLES, "crops": 1000, "pixels": 4, "initialisations": 3},  # the release: three repetitions
+    "ntk_cond": {"batch_size": 32, "initialisations": 3},
     "croze": {  # docs/studies/croze.md: chosen on one half of the classes and reported on the other
         "batch_size": 16, "beta": 4.0, "epsilon": 0.01, "gamma": 0.0, "batch_norm": True, "absolute_weights": False,
         "features": "all", "weights": "all", "gradients": "first", "reduction": "sum", "ascend": True, "clamp": False,
@@ -49,6 +51,8 @@ SAYS: dict[str, tuple[bool, str, str]] = {
     "jacob_fro": (False, "train", "linear"),  # less sensitive is better
     "jacov": (True, "train", "linear"),
     "l2_norm": (True, "train", "linear"),
+    "linear_regions": (True, "train", "linear"),
+    "ntk_cond": (False, "train", "log"),  # well-conditioned is better
     "nwot": (True, "train", "log"),
     "params": (True, "none", "linear"),
     "plain": (True, "train", "linear"),

@@ -1,0 +1,85 @@
+"""Bayesian optimisation on what a cell's graph computes, for searches that can afford few evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from nas.core.config.conditions import Condition, chosen
+from nas.strategies.acquisition import acquisition, check_acquisition
+from nas.strategies.pool import SAMPLED, Features, PoolStrategy, check_pool
+from nas.strategies.predictors import Predictor
+from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
+
+NEAR = 0.3  # of the median distance to the best, within which the logarithm flattens
+
+
+@dataclass
+class BOGraphOptions:
+    acquisition: str = "ei"  # or ucb, mean, thompson
+    kappa: float = 1.5  # of ucb: mean + kappa · sd
+    length: float = 1.5  # of the kernel, in units of the typical distance of two architectures, √2
+    noise: float = 0.01  # variance of the noise, as a part of the variance of the observations
+    log: bool = True  # the process models the logarithm of the distance to the best observed, not the fitness
+    init: int = 10  # random architectures at the start
+    batch: int = 1  # proposed between two fits
+    whole: int = 20_000  # in a space of at most this many architectures, all are candidates
+    candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
+    parents: int = 10  # how many of the best observed are mutated
+
+    def check(self) -> None:
+        check_acquisition(self.acquisition)
+        check_pool(self)
+        self.process().check()
+
+    def process(self) -> MaternOptions:
+        return MaternOptions(self.length, self.noise, standardise=False)
+
+
+class BOGraph(PoolStrategy):
+    """Proposes the candidates of the largest expected improvement by a Gaussian process on the features.
+
+    The features of all candidates are standardised together, so that the distance between two architectures is the same
+    from the first query on; the kernel is a Matérn kernel of them. With y the fitness and b the best observed, the
+    process models -log(b - y + m), m = .3·median(b - y) over the observations: it tells good architectures from better
+    ones, and bad ones differ little, however bad they are. Limited quantities are modelled as they are.
+    The process: Rasmussen and Williams 2006; kernel, logarithm and settings were chosen for this project, on two
+    columns of NAS-Bench-201 (docs/studies/few-queries.md).
+    """
+
+    name: ClassVar[str] = "bo-graph"
+    references: ClassVar[tuple[str, ...]] = ("rasmussen2006gaussian",)
+    Options: ClassVar[type] = BOGraphOptions
+    conditions: ClassVar[Mapping[str, Condition]] = {
+        "kappa": chosen("strategy", "acquisition", "ucb"),
+        "candidates": SAMPLED,
+        "parents": SAMPLED,
+    }
+    uses: ClassVar[frozenset[str]] = frozenset({"features"})
+
+    def _encoder(self) -> Features:
+        assert self.hints.features is not None
+        return self.hints.features
+
+    def _scaled(self, seen: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        centre, unit = centre_and_unit(np.concatenate([seen, features]))
+        return (seen - centre) / unit, (features - centre) / unit
+
+    def _targets(self, fitness: np.ndarray) -> np.ndarray:
+        return log_distance(fitness) if self.options.log else fitness
+
+    def _model(self, seed: int) -> Predictor:
+        return Matern(seed, self.options.process())
+
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+        return acquisition(self.options.acquisition, mean, sd, best, self.options.kappa, noise)
+
+
+def log_distance(fitness: np.ndarray) -> np.ndarray:
+    """-log(b - y + m) of the fitness y (n,): b the best, m = .3·median(b - y); all equal if no two differ."""
+    distance = fitness.max() - fitness
+    near = NEAR * np.median(distance) or NEAR * distance.max()
+    return -np.log(distance + near) if near > 0 else np.zeros(len(fitness))
