@@ -68,7 +68,8 @@ def ntk_cond(probe: Probe, options: NTKOptions) -> float:
     backward pass per image and initialisation; the memory is that of B times the weights. As in the release, but that
     has the weights of batch normalisations among w, and averages ratios of λ_max/λ_min where this is their logarithm.
 
-    Raises NasError if K is singular.
+    Raises NasError if K is singular. It is so for networks whose pooled features all come from batch normalisations, as
+    in DARTS networks whose last cell has no pooling: over the batch, these features sum to 0.
     """
     values = []
     for number in range(options.initialisations):
@@ -85,7 +86,8 @@ def ntk_cond(probe: Probe, options: NTKOptions) -> float:
         rounding = len(eigenvalues) * torch.finfo(jacobian.dtype).eps * eigenvalues[-1]
         if not bool(eigenvalues[0] > rounding):
             raise NasError(
-                "The tangent kernel is singular: images have the same gradients, or combinations of others'."
+                "The tangent kernel is singular: the gradients of images are combinations of others' (all of the same ones, "
+                "or of those that batch normalisation makes sum to 0)."
             )
         values.append((eigenvalues[-1] / eigenvalues[0]).log().item())
     return sum(values) / len(values)
