@@ -86,8 +86,8 @@ def ntk_cond(probe: Probe, options: NTKOptions) -> float:
         rounding = len(eigenvalues) * torch.finfo(jacobian.dtype).eps * eigenvalues[-1]
         if not bool(eigenvalues[0] > rounding):
             raise NasError(
-                "The tangent kernel is singular: the gradients of images are combinations of others' (all of the same ones, "
-                "or of those that batch normalisation makes sum to 0)."
+                "The tangent kernel is singular: the gradients of some images are combinations of others', because "
+                "images are equal or because batch normalisation makes a sum of their logits constant."
             )
         values.append((eigenvalues[-1] / eigenvalues[0]).log().item())
     return sum(values) / len(values)
