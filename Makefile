@@ -14,19 +14,17 @@ export PYTHONDONTWRITEBYTECODE := # compiled modules are kept: tests start many 
 # Temporary folders of tests are in memory where 4 GB of it are free: a seventh of their time was spent on disks.
 export PYTEST_DEBUG_TEMPROOT ?= $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 4000000 ] 2>/dev/null && echo /dev/shm)
 
-# What a change that lands has to pass beside `make test`: slow tests of what no quick test runs.
-LANDING := $(addprefix tests/,train/test_distributed.py runs/test_ray.py core/execution/test_local_pool.py docs/test_notebooks.py test_structure.py api/test_python_page.py)
-
 .PHONY: quickstart test landing smoke slow lint audit docs clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/nas run quickstart
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(OPTIONS)
+	$(BIN)/python -m pytest -m "not slow and not landing" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
+# What a change that lands has to pass beside `make test`: whole commands, several processes, notebooks, statistics of many draws.
 landing: $(VENV)/installed
-	$(BIN)/python -m pytest -m slow $(LANDING)
+	$(BIN)/python -m pytest -m "landing and not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
 # A few minutes. On the oldest torch: make smoke VENV=.venv/oldest CONSTRAINTS=.ci/oldest.txt
 smoke: $(VENV)/installed

@@ -96,7 +96,6 @@ SMOKE = (  # quick test files of each area for `-m smoke`, to find out whether a
     "strategies/supernet/test_bilevel_steps.py",
     "strategies/test_strategy_contract.py",
     "tables/test_csv_tables.py",
-    "train/test_distributed.py",
     "train/test_exact_resume.py",
     "train/test_exported.py",
     "train/test_methods.py",

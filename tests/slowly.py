@@ -12,8 +12,10 @@ def several(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def slow_but(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
-    """All `values` as parameters; those that are not in `quick` are slow."""
+def slow_but(
+    values: Iterable[Any], quick: Collection[Any], marker: pytest.MarkDecorator = pytest.mark.slow
+) -> list[Any]:
+    """All `values` as parameters; those that are not in `quick` have the `marker`."""
     parameters = list(values)
-    assert set(quick) <= set(parameters)
-    return [one if one in quick else pytest.param(*several(one), marks=pytest.mark.slow) for one in parameters]
+    assert all(one in parameters for one in quick)
+    return [one if one in quick else pytest.param(*several(one), marks=marker) for one in parameters]

@@ -212,6 +212,7 @@ def test_what_was_measured_holds_until_the_code_or_the_test_changes() -> None:
     assert len({content(), content(test), content("tests/a/conftest.py"), content("train/b.py")}) == 4
 
 
+@pytest.mark.landing
 def test_killed_survived_and_the_like_are_told_apart(project: Path) -> None:
     file = "nas/core/halves.py"
     text = (project / file).read_bytes()
@@ -244,6 +245,7 @@ def test_killed_survived_and_the_like_are_told_apart(project: Path) -> None:
     assert (project / file).read_bytes() == text
 
 
+@pytest.mark.landing
 def test_calls_are_recorded_also_after_what_ends_tracing(project: Path) -> None:
     """Another tracer, as AutoAttack's check of dynamic defences is one, and the end of the stack."""
     (project / "tests/core/test_traced.py").write_text(

@@ -144,6 +144,7 @@ def _inside_functions(file: Path) -> list[str]:
     return list(found.values())
 
 
+@pytest.mark.landing
 def test_imports_stand_at_the_top() -> None:
     """All but heavy libraries, and what a command needs once it runs: `nas --help` waits for nothing."""
     inside = {}
@@ -155,6 +156,7 @@ def test_imports_stand_at_the_top() -> None:
     assert not inside
 
 
+@pytest.mark.landing
 def test_nothing_imports_the_package_itself() -> None:
     for file in _modules().values():
         assert "nas" not in _imports(file), file
@@ -257,7 +259,7 @@ def import_everything(say: Say, folder: Path, installed: Path) -> None:
     say(nas.train.__file__)
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_the_wheel_works_from_anywhere(tmp_path: Path) -> None:
     """An ordinary install, used beside a user's own train.py and eval.py, and inside the checkout."""
     source = tmp_path / "source"
@@ -309,6 +311,7 @@ def slow_imports() -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("module", EVERYWHERE)
 def test_what_takes_a_second_to_import_is_imported_where_it_is_used(
     module: str, slow_imports: dict[str, list[str]]

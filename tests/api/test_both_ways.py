@@ -84,6 +84,7 @@ def _images(count: int = 8) -> tuple[Tensor, Tensor]:
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1)), torch.arange(count) % 10
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", ["resnetv2_50", "vit_tiny_patch16_224", "efficientnet_b0"])
 def test_models_of_timm(name: str) -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed; pip install 'robust-nas[zoo]'")
@@ -96,6 +97,7 @@ def test_models_of_timm(name: str) -> None:
     assert report.params == sum(weight.numel() for weight in network.parameters())
 
 
+@pytest.mark.landing
 def test_the_name_of_a_model_of_timm(tmp_path: Path) -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed; pip install 'robust-nas[zoo]'")
     network = timm.create_model("resnet10t", pretrained=False, num_classes=10).eval()

@@ -51,6 +51,7 @@ def make(tmp_path: Path) -> Any:
     return made
 
 
+@pytest.mark.landing
 def test_the_numbers_are_those_of_the_command(make: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     reports = [make("a", entry(0.9, 1)), make("b", entry(0.4, 2))]
     assert run_command(["report", str(tmp_path / "a"), str(tmp_path / "b"), "--json"]) == 0

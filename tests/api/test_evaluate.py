@@ -59,6 +59,7 @@ def _numbers(report: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.landing
 def test_the_numbers_of_the_command(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     report = nas.evaluate(model, n_test=24, **FAST)
     checkpoint = model.save(tmp_path / "model.pt")
@@ -385,6 +386,7 @@ def test_one_image(network: Nearest, images: np.ndarray, labels: np.ndarray) -> 
     assert nas.evaluate(network, data=(images[:1], labels[:1]), **FAST).n_test == 1
 
 
+@pytest.mark.landing
 def test_torchscript_and_exported_programs(network: Nearest, images: np.ndarray, labels: np.ndarray) -> None:
     expected = nas.evaluate(network, data=(images, labels), **FAST)
     network.eval()
@@ -429,6 +431,7 @@ def test_what_another_process_cannot_import(
     assert nas.evaluate(network, data=(images, labels), **FAST).n_test == 24
 
 
+@pytest.mark.landing
 def test_warnings_are_logged(network: Nearest, images: np.ndarray, labels: np.ndarray, caplog: Any) -> None:
     limit = images[:2].mean((1, 2, 3)).max() / 255 + 1e-3
 

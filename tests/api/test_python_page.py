@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slowly import slow_but
 
 import nas
 from nas import api
@@ -43,6 +42,7 @@ def with_first(kind: str) -> tuple[str, dict[str, Any]]:
     return block, names
 
 
+@pytest.mark.landing
 def test_the_code_of_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
     names: dict[str, Any] = {}
     for block in blocks(PAGE):
@@ -84,7 +84,8 @@ def test_the_page_names_what_the_results_can_do() -> None:
         assert [name for name in names if not re.search(rf"\b{name}\b", text)] == [], kind.__name__
 
 
-@pytest.mark.parametrize("smaller", slow_but([True, False], {True}))
+@pytest.mark.landing
+@pytest.mark.parametrize("smaller", [True, False])
 def test_the_ten_lines_of_the_readme_run(smaller: bool, tmp_path: Path) -> None:
     (block,) = blocks(ROOT / "README.md")
     assert len([line for line in block.splitlines() if line]) == 10

@@ -53,6 +53,7 @@ SEARCHES: dict[str, Json] = {
 }
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", SEARCHES)
 def test_search(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -61,6 +62,7 @@ def test_search(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert _without_times(found) == _by_command("search", found.settings, tmp_path)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("method", ["standard", "pgd"])
 def test_train(method: str, tmp_path: Path, few_digits: str) -> None:
     attack = {"eps": "8/255", "step_size": 0.01} if method == "pgd" else {}

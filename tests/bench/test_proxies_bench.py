@@ -52,6 +52,7 @@ def test_it_gives_ratios_memory_and_a_rate(monkeypatch: pytest.MonkeyPatch) -> N
     assert result["threads"] >= 1
 
 
+@pytest.mark.landing
 def test_ratios_score_each_cell_in_turn_with_its_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxies, "GROUPS", FEW)
     space, lines = Tiny(), []
@@ -83,6 +84,7 @@ def test_the_rate_counts_architectures(monkeypatch: pytest.MonkeyPatch, clock: C
     assert proxies.rate(Tiny()) == pytest.approx(100)
 
 
+@pytest.mark.landing
 def test_a_space_is_measured_beside_nasbench201(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(space_costs, "NASBench201", Tiny)
     monkeypatch.setattr(space_costs, "POINTS", 3)

@@ -8,6 +8,8 @@ import torch
 from nas.bench import BENCHES, rnas
 from nas.bench.rnas import RNASBench
 
+pytestmark = pytest.mark.landing
+
 
 def test_it_is_registered() -> None:
     assert BENCHES.get("rnas") is RNASBench

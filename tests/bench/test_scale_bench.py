@@ -14,6 +14,8 @@ from nas.bench.measuring.growth import STORE, Mark
 from nas.core.execution.executor import Executor
 from nas.core.storage.base import TaskResult
 
+pytestmark = pytest.mark.landing
+
 
 class Paced:
     """In the place of an executor: `workers` that begin their items when the first of them is free, `late` each."""

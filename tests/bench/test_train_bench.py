@@ -12,6 +12,8 @@ from nas.bench.measuring import loaders
 from nas.bench.train import TrainBench
 from nas.train import TrainSettings
 
+pytestmark = pytest.mark.landing
+
 SMALL = {"channels": 4, "cells_per_stage": 1}
 
 

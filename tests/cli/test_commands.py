@@ -30,6 +30,7 @@ GENOTYPE = (
 )
 
 
+@pytest.mark.landing
 def test_score(tmp_path: Path) -> None:
     space = NASBench201()
     small = ("scoring.channels=4", "scoring.cells_per_stage=1", "data.size=8")

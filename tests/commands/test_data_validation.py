@@ -13,6 +13,8 @@ from commands import IDLE, TINY, nas, nas_json
 from nas.core.io import checkpoint
 from nas.core.io.files import write_with_checksum
 
+pytestmark = pytest.mark.landing
+
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 SMALL = (*TINY, "model.channels=2", "model.cells_per_stage=1", "executor.workers=1", "device=cpu", "eval.attacks=fgsm")
 NONE = ("data.validation=0", "train.select=last")

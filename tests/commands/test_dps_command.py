@@ -16,6 +16,8 @@ from names_and_types import DPS, wrong
 from nas.results import DpsResult
 from nas.search_spaces.nasbench201 import NASBench201
 
+pytestmark = pytest.mark.landing
+
 TINY = (
     "data.size=8",
     "data.name=npz",

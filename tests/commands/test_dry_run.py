@@ -9,6 +9,8 @@ import pytest
 from commands import TINY, TINY_TRAIN, nas_json
 from slowly import slow_but
 
+pytestmark = pytest.mark.landing
+
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 

@@ -134,6 +134,7 @@ def test_a_network_without_gradients_stands_square_and_corruptions_alone(
     assert list(result["corruptions"]["types"]) == ["contrast"]
 
 
+@pytest.mark.landing
 def test_a_library_model_without_download(few_digits: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     options = "eval.model_options=pretrained=false,num_classes=10"
     arguments = ["torchvision:squeezenet1_1", "data.name=npz", few_digits, "data.size=32", options]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from commands import TINY, TINY_TRAIN, nas, nas_json
 from names_and_types import MEASURES, wrong
 
 from nas.results import Measures
+
+pytestmark = pytest.mark.landing
 
 ARCH = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 MEASURED = ("eval.measures=calibration,hessian,jacobian,classes,landscape", "eval.measure_images=6")

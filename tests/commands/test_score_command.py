@@ -71,6 +71,7 @@ def _sampled(path: Path, size: int = 48) -> list[str]:
     return ["score", "--sample", str(size), "--seed", "5", "--proxies", "croze,params", "--output", str(path), *TINY]
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     ("workers", "then"), [(1, 1), *(pytest.param(*numbers, marks=pytest.mark.slow) for numbers in ((1, 2), (2, 1)))]
 )

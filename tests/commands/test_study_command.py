@@ -14,6 +14,8 @@ from names_and_types import STUDY, wrong
 from nas.cli.main import run_command
 from nas.results import StudyResult
 
+pytestmark = pytest.mark.landing
+
 SMALL = (
     *(text for text in TINY if not text.startswith(("eval.", "search.", "train."))),
     *(

@@ -14,6 +14,8 @@ from nas.core.io import checkpoint
 from nas.results import SearchResult
 from nas.search_spaces import NASBench201
 
+pytestmark = pytest.mark.landing
+
 SUPERNET = (
     *(
         "strategy.name=rnas-max",

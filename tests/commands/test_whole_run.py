@@ -21,6 +21,8 @@ from nas.results import EvalResult, RunResult, SearchResult, TrainResult
 from nas.search_spaces import NASBench201
 from nas.train import load_trained
 
+pytestmark = pytest.mark.landing
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, few_digits: str) -> tuple[Path, dict[str, Any]]:

@@ -59,6 +59,7 @@ def contract(say: Say, folder: Path) -> None:
     say(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "branches", "-k", "branches", tests]))
 
 
+@pytest.mark.landing
 def test_the_search_space_of_the_guide_is_complete_short_and_passes_the_contract_of_spaces(tmp_path: Path) -> None:
     _, text = steps(ROOT / "docs/guides/add-a-space.md")[0]
     assert text.startswith("# branches.py\n")

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from forked import Fork, Say
 from scipy.stats import spearmanr
-from slowly import slow_but
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -111,13 +110,14 @@ def run(say: Say, name: str, quick: bool, folder: Path, file: Path | None = None
     PROMISED[name](names)
 
 
-@pytest.mark.parametrize("name", slow_but(FILES, {"first_search"}))
+@pytest.mark.landing
+@pytest.mark.parametrize("name", FILES)
 def test_a_notebook_gives_what_it_promises(name: str, tmp_path: Path) -> None:
     with Fork(run, name, True, tmp_path) as fork:
         assert fork.wait() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 @pytest.mark.parametrize("name", ["strategies_on_a_table", "worth_of_a_proxy"])
 def test_a_notebook_takes_a_published_table(name: str, data_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "published.py"
@@ -130,7 +130,7 @@ def test_a_notebook_takes_a_published_table(name: str, data_dir: Path, tmp_path:
         assert fork.wait() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 @pytest.mark.parametrize("name", FILES)
 def test_a_notebook_in_full_gives_what_it_promises_within_a_minute_on_two_cores(name: str, tmp_path: Path) -> None:
     with Fork(run, name, False, tmp_path) as fork:

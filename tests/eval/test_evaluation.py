@@ -90,6 +90,7 @@ def test_sweep_falls_and_has_the_evaluation_at_factor_1(network: Network, data: 
     assert sweep.accuracy == sorted(sweep.accuracy, reverse=True)
 
 
+@pytest.mark.landing
 def test_a_stopped_evaluation_continues_to_the_same_end(network: Network, data: Dataset) -> None:
     settings, whole = replace(SETTINGS, n_test=10, batch_size=4), InMemoryStore()
     expected = _evaluate(network, data, settings, outcomes=whole).to_json()
@@ -172,6 +173,7 @@ class Dying(InMemoryStore):
 SHORT = {"apgd-ce": "apgd-ce3", "apgd-dlr": "apgd-dlr3", "fab": "fab2", "square": "square20", "pgd": "pgd3"}
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", slow_but(ATTACKS.names(), {"fgsm", "apgd-ce", "square"}))
 def test_a_killed_evaluation_continues_exactly_with_every_attack(
     name: str, network: Network, data: Dataset, monkeypatch: pytest.MonkeyPatch

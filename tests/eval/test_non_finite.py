@@ -178,6 +178,7 @@ def test_a_network_without_any_answer_has_no_calibration(data: Dataset) -> None:
     assert "unknown (no finite logits) clean" in measure_lines(whole, Path())[0]
 
 
+@pytest.mark.landing
 def test_the_landscape_is_of_finite_losses_and_counts_the_others_as_wrong() -> None:
     x, y = torch.full((3, 3, 4, 4), 0.6), torch.zeros(3, dtype=torch.int64)
     x[0] = 0.31  # a large enough step moves it below .3

@@ -51,6 +51,7 @@ def moved(source: str, networks: dict[str, nn.Module], data: Dataset, outcomes: 
     return transfer(source, copies, attacked(data, 30), SETTINGS, 3, CPU, outcomes, **more)
 
 
+@pytest.mark.landing
 def test_fgsm_transfers_as_in_a_plain_loop(networks: dict[str, nn.Module], data: Dataset) -> None:
     part = attacked(data, 30)
     found = moved("a", networks, data, InMemoryStore())

@@ -78,6 +78,7 @@ def whole_run(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("space", ["nasbench201", pytest.param("darts", marks=pytest.mark.slow)])
 def test_onnx_gives_what_torch_gives_for_any_batch(space: str, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")

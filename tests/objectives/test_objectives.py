@@ -149,6 +149,7 @@ def test_a_value_that_a_table_lacks_is_a_failure(tmp_path: Path) -> None:
         made.score(B, ("scores:nwot",))
 
 
+@pytest.mark.landing
 def test_the_short_training_is_the_trainer_and_the_attack(tmp_path: Path) -> None:
     made = worker("label.method=pgd", "label.steps=2", "eval.eps=0.1", folder=tmp_path)
     names = ("trained:hrs:fgsm", "trained:clean", "trained:pgd3")

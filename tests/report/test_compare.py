@@ -258,6 +258,7 @@ def test_json_has_the_comparison(make: Maker) -> None:
     )
 
 
+@pytest.mark.landing
 def test_the_report_of_one_run_compares_nothing_unless_that_is_asked_for(
     make: Maker, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import result_factory as make
 from markupsafe import escape
 from matplotlib.image import imread
@@ -18,6 +19,8 @@ from report_pages import page_of, section, text_of, titles
 from nas.report.figures.landscapes import picture
 from nas.report.write import write_landscapes
 from nas.results import EvalResult, Measures
+
+pytestmark = pytest.mark.landing
 
 EVIL = "<b>evil</b>"
 

@@ -18,6 +18,7 @@ from families import one_per_family
 from markupsafe import escape
 from report_pages import check_well_formed, section, text_of, titles
 from result_factory import BEST, RANDOM
+from slowly import slow_but
 
 from nas.commands import COMMANDS, command_of
 from nas.core.errors import InputError
@@ -258,7 +259,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("name", one_per_family())
+@pytest.mark.parametrize("name", slow_but(SPACES.names(), {"nasbench201", "darts"}, pytest.mark.landing))
 def test_cells_are_drawn_with_every_operation(make: Make, name: str) -> None:
     space = SPACES.get(name)()
     rng = Random(5)

@@ -79,6 +79,7 @@ def emptied(path: Path) -> None:
     path.write_bytes(b"")
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "damage",
     [pytest.param(overwritten, marks=pytest.mark.slow), emptied, pytest.param(Path.unlink, marks=pytest.mark.slow)],
@@ -136,6 +137,7 @@ def test_a_damaged_store_without_a_good_copy_is_told(searching: Path, tmp_path: 
     assert (run / "store.sqlite").exists()  # nothing was moved
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "damage",
     [pytest.param(overwritten, marks=pytest.mark.slow), flipped, pytest.param(emptied, marks=pytest.mark.slow)],

@@ -33,7 +33,7 @@ os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLE
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 from ray.cluster_utils import Cluster  # noqa: E402
 
-pytestmark = pytest.mark.slow  # a cluster takes seconds to start and to end
+pytestmark = pytest.mark.landing  # a cluster takes seconds to start and to end
 NODE: dict[str, Any] = {"num_cpus": 2, "node_ip_address": "127.0.0.1"}
 
 

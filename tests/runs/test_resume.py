@@ -85,6 +85,7 @@ def test_interruption_has_its_exit_code_and_is_resumable(
     assert without_seconds(nas_json("resume", "run", cwd=tmp_path)) == without_seconds(undisturbed)
 
 
+@pytest.mark.landing
 def test_a_finished_run_is_left_alone(tmp_path: Path, few_digits: str) -> None:
     first = nas_json("search", "quickstart", *TINY, few_digits, "executor.workers=1", "run.dir=run", cwd=tmp_path)
     before = (tmp_path / "run" / "result.json").read_bytes()
@@ -92,6 +93,7 @@ def test_a_finished_run_is_left_alone(tmp_path: Path, few_digits: str) -> None:
     assert (tmp_path / "run" / "result.json").read_bytes() == before
 
 
+@pytest.mark.landing
 def test_a_second_process_on_a_run_is_refused(tmp_path: Path, few_digits: str) -> None:
     run = tmp_path / "run"
 

@@ -69,6 +69,7 @@ def test_the_whole_network_as_a_graph() -> None:
     assert len(answers) == 20  # both answers at each depth
 
 
+@pytest.mark.landing
 def test_random_genotypes_by_jacobians() -> None:
     rng = Random(2)
     found = []

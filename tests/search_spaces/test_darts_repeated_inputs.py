@@ -33,6 +33,7 @@ def repeats(genotype: Genotype) -> bool:
     return any(cell[place][1] == cell[place + 1][1] for cell in cells for place in (0, 2, 4, 6))
 
 
+@pytest.mark.landing
 def test_all_trained_genotypes_are_read(data_dir: Path) -> None:
     with (data_dir / "benchmarks/darts_trained.csv").open(newline="") as file:
         texts = [row["arch"] for row in csv.DictReader(file)]

@@ -59,6 +59,7 @@ def test_341_strings_have_no_path_from_the_image() -> None:
     assert not any(SPACE.connected(cell) for cell in classes)
 
 
+@pytest.mark.landing
 def test_connected_by_jacobians_of_a_sample() -> None:
     rng = Random(5)
     dead = [cell for cell in SPACE if not SPACE.connected(cell)]

@@ -161,6 +161,7 @@ SMALL = (
 )
 
 
+@pytest.mark.landing
 def test_kept_networks_do_not_change_a_loss() -> None:
     fresh, kept = LossWorker(_settings()), LossWorker(_settings(), frozenset([A, B]))
     for arch in (A, B, A):
@@ -172,6 +173,7 @@ def test_kept_networks_do_not_change_a_loss() -> None:
     assert not fresh.losses().probes
 
 
+@pytest.mark.landing
 def test_the_flops_term_needs_no_training_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     work = LossWorker(_settings())
     texts = variants(SMALL)

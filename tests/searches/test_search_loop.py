@@ -182,6 +182,7 @@ def test_impossible_limits_are_an_error_that_names_them(tmp_path: Path, monkeypa
         _finish(_search(store, Scorer(), constraints=("params<=10",)))
 
 
+@pytest.mark.landing
 def test_a_space_without_further_classes_ends_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.searches.loop.FRUITLESS", 20_000)
     with SqliteStore(tmp_path / "store.sqlite") as store:
@@ -207,6 +208,7 @@ def test_best_and_trajectory(tmp_path: Path) -> None:
     assert [row.best for row in rows] == [max(values[: n + 1]) for n in range(len(values))]
 
 
+@pytest.mark.landing
 def test_memory_does_not_grow_with_what_was_evaluated(tmp_path: Path) -> None:
     space, goal, used = DARTS(), Goal("score"), []
     with SqliteStore(tmp_path / "store.sqlite") as store:
@@ -252,6 +254,7 @@ def test_cost_of_sized_is_that_of_the_space(name: str) -> None:
     assert sized.cost(space.largest()) == space.cost(space.largest(), 100, image_size=16)
 
 
+@pytest.mark.landing
 def test_the_published_croze_search_scores_each_network_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`cifar10-darts-croze` with little data and small networks: warm-up and moves together use up the budget."""
     images = tmp_path / "images.npz"

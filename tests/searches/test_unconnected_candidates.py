@@ -78,6 +78,7 @@ def test_the_network_that_would_be_trained_counts_as_well_as_the_scored_one() ->
     assert not is_candidate(8, 5, "params:min")
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("objective", ["grad_norm:min", "jacob_fro", "params:min"])
 def test_it_never_wins_and_counts_against_the_budget(objective: str) -> None:
     looking = problem(f"objective={objective}", "strategy.name=random")
@@ -96,6 +97,7 @@ def test_it_never_wins_and_counts_against_the_budget(objective: str) -> None:
 LIMITED = "search.constraints=[latency<=1000000]"
 
 
+@pytest.mark.landing
 def test_a_limit_on_measured_latency_builds_none(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = built(monkeypatch)
     looking = problem("objective=params:min", LIMITED, "strategy.name=random", "model.channels=1", "latency.repeats=1")

@@ -90,6 +90,7 @@ def cases() -> Iterator[tuple[str, tuple[str, ...], Settings]]:
     yield "run", (), from_values({}, ["search.cheap=croze", "strategy.name=warmup-move"])
 
 
+@pytest.mark.landing
 def test_every_key_acts_somewhere() -> None:
     acting: set[str] = set()
     for command, proxies, settings in cases():
@@ -233,6 +234,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run" / of("train", folder)(settings, Path("run"))["checkpoint"]
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     ("command", "overrides"),
     [

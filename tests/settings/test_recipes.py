@@ -363,6 +363,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_passes_the_checks_before_a_start(name: str, images: str) -> None:
     """The checks of the recipe's command, on little data; its networks are built."""

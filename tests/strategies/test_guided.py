@@ -113,6 +113,7 @@ def test_it_asks_the_best_of_the_whole_space(acquisition: str) -> None:
         np.testing.assert_allclose(values[chosen], np.sort(values)[::-1][:6], rtol=1e-9)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("predictor", ["forest", "networks"])
 def test_it_finds_better_cells_than_random_search(predictor: str) -> None:
     space, margins = NASBench201(), []

@@ -96,6 +96,7 @@ def test_tournaments_prefer_the_front_then_the_empty_places() -> None:
     assert mothers[order[-1]] < 0.05 * 3000
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("ask", [1, 7, 50])
 def test_its_front_is_near_the_true_one_and_beats_chance(ask: int) -> None:
     everything = np.array([[m["strong"], -m["weights"]] for m in map(metrics, SPACE)])

@@ -370,6 +370,7 @@ def test_params_on_all_classes(robustness: Table, data_dir: Path) -> None:
     assert rho == pytest.approx({"clean": 0.782, "fgsm@8": 0.800, "robbench:clean": 0.777}, abs=0.001)
 
 
+@pytest.mark.landing
 def test_the_size_row_of_crozes_table_1a(robustness: Table) -> None:
     """Ha et al. 2023: all strings, a group being the mean over its types and severities; blur is without motion."""
     texts = [str(arch) for arch in SPACE]

@@ -39,6 +39,7 @@ def fewer(model: str, trees: int) -> type[Predictor]:
     return type("Fewer", (kind,), {"Options": staticmethod(partial(kind.Options, trees=trees))})
 
 
+@pytest.mark.landing
 def test_the_papers_split_is_scikit_learns_to_the_letter(data: PredictionData) -> None:
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.metrics import r2_score
@@ -102,6 +103,7 @@ def test_mean_and_deviation_over_splits_do_not_depend_on_the_workers(data: Predi
     assert result.fit.r2_sd["clean"] == pytest.approx(np.std(single, ddof=1))
 
 
+@pytest.mark.landing
 def test_learning_curves_rise_and_everything_is_drawn_and_listed(
     data: PredictionData, monkeypatch: pytest.MonkeyPatch
 ) -> None:

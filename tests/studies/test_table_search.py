@@ -69,6 +69,7 @@ def without_seconds(result: Any) -> Any:
     return result
 
 
+@pytest.mark.landing
 def test_random_search_has_the_regret_of_its_closed_form(tables: Collection, classes: list[str]) -> None:
     """Uniform strings draw a class by its number of members; classes drawn again cost nothing.
 
@@ -177,6 +178,7 @@ def test_several_goals_at_once(tables: Collection, classes: list[str]) -> None:
         table_search(tables, compared(objectives=[objective], strategies=["nsga2", "evolution"]))
 
 
+@pytest.mark.landing
 def test_the_regret_of_several_goals_is_the_missing_share_of_hypervolume(tables: Collection) -> None:
     one = compared(objectives=["clean+noise"], strategies=["nsga2"], queries=40)
     view = table_view(tables, one)
@@ -259,6 +261,7 @@ def test_bad_studies_are_told_before_anything_runs(tables: Collection, values: d
     assert ticks == []
 
 
+@pytest.mark.landing
 def test_csv_and_picture(tables: Collection) -> None:
     ticks: list[int] = []
     result = table_search(tables, compared(objectives=["clean", "noise"], seeds=12), None, ticks.append)
@@ -320,6 +323,7 @@ def test_the_published_table_has_the_published_order(data_dir: Any) -> None:
     assert found["local"].regret[-1] == pytest.approx(0.692 - found["local"].columns["fgsm@1"].mean)
 
 
+@pytest.mark.landing
 def test_a_predictor_that_sees_the_answer_finds_the_best_at_once(classes: list[str]) -> None:
     few = classes[::20]
     columns = {"answer": np.array([derive(2, text) % 1000 for text in few]), "clean": np.array(list(map(worth, few)))}

@@ -117,6 +117,7 @@ def test_settings_open_what_they_name(tmp_path: Path) -> None:
     assert asdict(TableSettings())["dataset"] == "cifar10"
 
 
+@pytest.mark.landing
 def test_all_of_cifar10(data_dir: Path) -> None:
     """Every column of every table; what is common to them; the same values looked up and in columns."""
     folder = data_dir / "nasbench201"

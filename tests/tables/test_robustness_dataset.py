@@ -212,6 +212,7 @@ def test_architectures_that_a_file_lacks_have_no_value(folder: Path) -> None:
     np.testing.assert_array_equal(found, [np.nan, 0.5, np.nan, np.nan])
 
 
+@pytest.mark.landing
 def test_the_real_one(data_dir: Path) -> None:
     """The best values and the 6,466 classes; all in 200 MB. What reading them costs is told by `nas bench tables`."""
 

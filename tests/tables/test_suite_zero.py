@@ -78,6 +78,7 @@ def test_every_cell_has_its_place(tmp_path: Path) -> None:
     assert list(table.column("at")) == list(range(len(cells)))
 
 
+@pytest.mark.landing
 def test_the_published_scores_in_this_layout_read_back(data_dir: Path, tmp_path: Path) -> None:
     published = read_scores(data_dir / "nasbench201/zc_proxies_cifar10.csv")
     entries = layout(published)

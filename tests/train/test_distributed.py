@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from slowly import slow_but
 from torch import distributed, multiprocessing, nn
 
 from nas.core.data import Dataset, Split
@@ -192,7 +191,8 @@ def history(folder: Path, name: str, rank: int = 0) -> list[dict[str, float]]:
     return json.loads((folder / f"{name}-{rank}.json").read_text())
 
 
-@pytest.mark.parametrize("name", slow_but(CASES, ()))
+@pytest.mark.landing
+@pytest.mark.parametrize("name", CASES)
 def test_the_loss_curve_is_that_of_one_process(
     tmp_path: Path, plain_dataset: Dataset, describe: Describe, recipe: Recipe, ran: Callable[..., Ran], name: str
 ) -> None:
@@ -209,9 +209,10 @@ def test_the_loss_curve_is_that_of_one_process(
         torch.testing.assert_close(first[key], second[key], rtol=1e-2, atol=1e-3, msg=lambda t, k=key: f"{k}: {t}")
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "name",
-    slow_but((name for name in CASES if name != "trades"), ()),  # its signs are those of rounding
+    [name for name in CASES if name != "trades"],  # its signs are those of rounding
 )
 def test_in_float64_no_step_differs(
     tmp_path: Path, plain_dataset: Dataset, describe: Describe, recipe: Recipe, ran: Callable[..., Ran], name: str
@@ -224,20 +225,20 @@ def test_in_float64_no_step_differs(
     assert len(got) >= 3
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_a_stopped_one_goes_on_where_it_was(describe: Describe, recipe: Recipe, ran: Callable[..., Ran]) -> None:
     folder, _ = ran(describe, recipe)
     assert history(folder, "stopped") == history(folder, "standard")
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_only_the_first_process_writes(describe: Describe, recipe: Recipe, ran: Callable[..., Ran]) -> None:
     folder, _ = ran(describe, recipe)
     assert (folder / "standard/last.pt").is_file()
     assert not (folder / "written").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_shared_normalisation_is_that_of_the_whole_batch(
     describe: Describe, recipe: Recipe, ran: Callable[..., Ran]
 ) -> None:

@@ -69,6 +69,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("case", slow_but(CASES, {"trades-ema-awp", "streamed", "darts"}))
 def test_it_ends_as_if_it_had_never_stopped(
     tmp_path: Path,

@@ -121,6 +121,7 @@ def test_awp_takes_the_gradient_at_the_perturbed_weights(dataset: Dataset, descr
         torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("method", ["pgd", "trades", "free"])
 def test_awp_trains_with_every_kind_of_loss(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, method: str
@@ -166,6 +167,7 @@ def test_the_last_network_is_kept_beside_the_best(
 # precision
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("method", ["standard", "pgd"])
 def test_lower_precision_learns_the_same(

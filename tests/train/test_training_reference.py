@@ -76,6 +76,7 @@ def literal(
     return network.state_dict(), losses
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("method", ["standard", "pgd"])
 def test_weights_and_statistics_are_those_of_the_literal_reference(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, method: str

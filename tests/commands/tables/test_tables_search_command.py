@@ -38,6 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.landing
 def test_json_and_files(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_file_of_accuracies_alone_gives_its_name(
     assert json.loads(capfd.readouterr().out)["dataset"] == "of_imagenet16"
 
 
+@pytest.mark.landing
 def test_a_pareto_search_with_latency(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

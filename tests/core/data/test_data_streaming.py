@@ -240,6 +240,7 @@ def read_once(say: Say, root: Path, size: int) -> None:
     say(f"{batches.resident} {len(data.train) * data.train.images[0].numel() / 2**20} {peak - before}")
 
 
+@pytest.mark.landing
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc")
 def test_memory_stays_far_below_the_size_of_the_images(tmp_path: Path) -> None:
     write_folder(tmp_path / "images", pixels(500, 8), spread(500, 2))

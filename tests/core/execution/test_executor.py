@@ -177,6 +177,7 @@ class Crowded:
         return item
 
 
+@pytest.mark.landing
 def test_the_last_try_is_alone(tmp_path: Path) -> None:
     with Executor(Crowded(tmp_path), workers=2, threads=1, retries=1) as executor:
         assert outcomes(executor, [0, 2, 1, 3, 4]) == {i: (item, None) for i, item in enumerate([0, 2, 1, 3, 4])}
@@ -229,6 +230,7 @@ def _hangs(item: int) -> int:
     return item
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_hangs_is_ended_at_the_deadline(workers: int) -> None:
     with Executor(_hangs, workers, 1, time_limit=1.0) as executor:

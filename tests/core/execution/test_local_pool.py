@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from slowly import slow_but
 
 from nas.core.errors import InputError
 from nas.core.execution import local_pool
@@ -32,7 +31,8 @@ with Executor(abs, workers=2, threads=1) as executor:
 """
 
 
-@pytest.mark.parametrize("way", slow_but(["file", "spawn", "module", "input"], ()))
+@pytest.mark.landing
+@pytest.mark.parametrize("way", ["file", "spawn", "module", "input"])
 def test_a_program_without_a_main_guard_is_executed_once(way: str, tmp_path: Path) -> None:
     (tmp_path / "unguarded.py").write_text(SCRIPT)
     words = {"module": ["-m", "unguarded"], "input": ["-"]}.get(way, ["unguarded.py", way])
@@ -65,7 +65,7 @@ def test_a_worker_process_starts_no_workers(monkeypatch: pytest.MonkeyPatch) -> 
         LocalPool(abs, 1)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_work_that_cannot_be_imported_is_refused_before_a_worker_starts() -> None:
     with Executor(lambda item: item, workers=2, threads=1) as executor, pytest.raises(InputError, match="lambda"):
         list(executor.map([(1, 1)]))

@@ -183,6 +183,7 @@ class Trains:
         return trained(task, self.folder / "run")
 
 
+@pytest.mark.landing
 def test_a_training_in_a_worker_saves_before_it_is_ended(tmp_path: Path) -> None:
     signals.listen()
 

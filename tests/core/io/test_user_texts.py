@@ -160,6 +160,7 @@ OWN = {  # readers of texts that no user writes
 }
 
 
+@pytest.mark.landing
 def test_no_other_reader_of_text_is_used() -> None:
     found = set()
     for folder in FOLDERS:

@@ -71,6 +71,7 @@ def test_bootstrap_agrees_with_the_exact_test_where_there_is_enough_to_count() -
         assert (found.low, found.high) == pytest.approx((newcombe.low, newcombe.high), abs=0.01)
 
 
+@pytest.mark.landing
 def test_p_values_of_equal_models_are_uniform_enough() -> None:
     """At 5 %, two models of equal accuracy differ in about 5 of 100 studies, and in few more by either test."""
     rng = np.random.default_rng(1)

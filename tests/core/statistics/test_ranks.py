@@ -135,6 +135,7 @@ def test_the_seed_decides_and_nothing_else(rng: np.random.Generator) -> None:
     assert not np.array_equal(first, bootstrap_spearman([x], [y], 40, seed=2))
 
 
+@pytest.mark.landing
 def test_the_interval_covers_the_truth(rng: np.random.Generator) -> None:
     """Of a bivariate normal distribution, rho = 6/pi asin(r/2)."""
     r = 0.6

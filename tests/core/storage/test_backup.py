@@ -82,6 +82,7 @@ def test_a_changed_row_is_found_when_it_is_read(path: Path, row: str) -> None:
         assert store.evaluation("key-6") is not None  # the other rows are whole
 
 
+@pytest.mark.landing
 def test_any_damage_to_the_file_comes_to_the_same_content(
     tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -155,6 +155,7 @@ with SqliteStore(Path(sys.argv[1])) as store:
 """
 
 
+@pytest.mark.landing
 def test_a_killed_writer_leaves_whole_transactions_only(path: Path) -> None:
     counts = []
     for wait in (0.05, 0.11, 0.17, 0.23):

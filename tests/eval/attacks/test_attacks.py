@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 import pytest
 import torch
 from attack_making import SHORT, attack_of, needs_library
+from slowly import slow_but
 from torch.nn import functional as F
 
 from nas.core.errors import InputError
@@ -26,9 +27,11 @@ CASES = [
     if (kind.example, norm) != ("torchattacks:BIM(steps=20)", "L2")
 ]
 
+QUICK = [one for one in CASES if not one[0].startswith(("autoattack", "apgd", "square", "cw"))]
+
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize(("name", "norm"), CASES)
+@pytest.mark.parametrize(("name", "norm"), slow_but(CASES, QUICK, pytest.mark.landing))
 def test_attack_contract(name: str, norm: str, trained: tuple[Network, torch.Tensor, torch.Tensor]) -> None:
     needs_library(name)
     network, x, y = trained

@@ -15,6 +15,8 @@ from nas.eval import ATTACKS
 from nas.eval.attacks import auto
 from nas.search_spaces import Network
 
+pytestmark = pytest.mark.landing
+
 
 def test_autoattack_standard_needs_four_classes() -> None:
     attack = ATTACKS.get("autoattack")(0.1, None, None)

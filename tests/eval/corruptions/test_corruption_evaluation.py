@@ -164,6 +164,7 @@ def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
     EvalSettings(corruptions=["all", "extra"], severities=[5, 1]).check()
 
 
+@pytest.mark.landing
 def test_an_evaluation_with_corruptions(untrained: Network, data: Dataset, tmp_path: Path) -> None:
     settings = EvalSettings(attacks=["fgsm"], n_test=30, batch_size=20, corruptions=["digital", "weather"])
     seen: list[tuple[int, int]] = []

@@ -23,6 +23,8 @@ from nas.report.paper.figures import write_figures
 from nas.results import EvalResult
 from nas.searches.history import Step
 
+pytestmark = pytest.mark.landing
+
 SWEEP = [make.curve("pgd20", (0.0, 0.9), (4 / 255, 0.5), n=N)]
 
 

@@ -117,6 +117,7 @@ def test_the_representative_has_the_fewest_weights_and_is_the_first_of_those() -
     assert different > 3, "isomorphic matrices can differ in weights"
 
 
+@pytest.mark.landing
 def test_the_classes_are_as_many_as_the_benchmark_has() -> None:
     """423,624 (Ying et al., section 2.2), by Burnside's lemma: labellings of each graph up to its automorphisms."""
     total = 0
@@ -147,18 +148,21 @@ def cycles(order: tuple[int, ...]) -> int:
 # records
 
 
+@pytest.mark.landing
 def test_the_hash_is_that_of_every_record(records: list[dict[str, str]], cells: list[Cell]) -> None:
     assert [SPACE.hash(cell) for cell in cells] == [row["hash"] for row in records]
     some = [(str(row["hash"]), cell) for row, cell in zip(records[::50], cells[::50])]
     assert all(SPACE.hash(SPACE.canonical(cell)) == value for value, cell in some)
 
 
+@pytest.mark.landing
 def test_the_weights_are_those_of_every_record(records: list[dict[str, str]], cells: list[Cell]) -> None:
     costs = [SPACE.cost(cell).params for cell in cells]
     assert costs == [int(row["params"]) for row in records]
     assert max(costs) == SPACE.cost(SPACE.largest()).params == 49_979_274
 
 
+@pytest.mark.landing
 def test_the_cells_of_the_records_are_the_benchmarks_own(cells: list[Cell]) -> None:
     assert [SPACE.benchmark_cell(cell) for cell in cells] == cells
     rng = Random(2)
@@ -209,6 +213,7 @@ def test_neighbors_are_all_elementary_changes() -> None:
         assert set(SPACE.neighbors(cell)) == literal_neighbors(cell)
 
 
+@pytest.mark.landing
 def test_every_small_cell_can_be_reached_from_every_other() -> None:
     """Over cells of at most five nodes alone, changes lead from the smallest cell to all."""
     reached = {SPACE.parse("1")}

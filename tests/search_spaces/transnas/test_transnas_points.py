@@ -96,6 +96,7 @@ def isomorphic(one: MicroCell, other: MicroCell) -> bool:
     return False
 
 
+@pytest.mark.landing
 def test_classes_are_those_of_isomorphic_graphs() -> None:
     """Every class of a sample of kinds of operations, by all numberings; a shared operation is not two of its kind."""
     classes: dict[MicroCell, list[MicroCell]] = defaultdict(list)

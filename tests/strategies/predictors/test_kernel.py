@@ -68,6 +68,7 @@ def test_where_the_kernel_starts_and_how_far_its_first_step_goes() -> None:
         np.testing.assert_allclose((after - before).abs(), np.full(before.shape, 1.01 * 0.02), rtol=3e-3)
 
 
+@pytest.mark.landing
 def test_the_parameters_are_those_of_the_highest_posterior() -> None:
     """There the slope of the log marginal likelihood is that of the prior, (u - start) / spread², for every length."""
     model = Kernel(0, KernelOptions(steps=400, lr=0.03, spread=0.1)).fit(X, Y)
@@ -213,6 +214,7 @@ def test_leaves_and_shares_of_features_are_those_asked_for() -> None:
     ]
 
 
+@pytest.mark.landing
 def test_architectures_that_repeat_are_no_obstacle() -> None:
     rng = np.random.default_rng(0)
     x = np.repeat(rng.normal(size=(100, 8)), 15, axis=0)

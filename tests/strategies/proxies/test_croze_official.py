@@ -186,6 +186,7 @@ def released(data_dir: Path, number: int) -> tuple[list[float], list[float], lis
     return ours, theirs, again
 
 
+@pytest.mark.landing
 def test_a_few_scores_of_the_release(data_dir: Path) -> None:
     ours, theirs, _ = released(data_dir, 2)
     assert ours == pytest.approx(theirs, rel=0.1)

@@ -78,6 +78,7 @@ def few(batch: Batch) -> Batch:
     return batch[0][:2, :, :4, :4].contiguous(), batch[1][:2]
 
 
+@pytest.mark.landing
 def test_it_is_the_largest_eigenvalue_of_explicit_hessians(space: SearchSpace, tiny: Tiny, few: Batch) -> None:
     network = tiny(space, space.parse(SMALL_GENOTYPE) if space.name == "darts" else space.sample(Random(11)))
     spectra = [np.linalg.eigvalsh(block) for block in blocks(network, few)]
@@ -92,6 +93,7 @@ def test_it_is_the_largest_eigenvalue(space: SearchSpace, tiny: Tiny, batch: Bat
     assert HESSIAN(double(network, batch), ENOUGH) == pytest.approx(np.mean(curved(network, batch)), rel=1e-5)
 
 
+@pytest.mark.landing
 def test_few_iterations_come_near_from_below(space: SearchSpace, tiny: Tiny, few: Batch) -> None:
     network = tiny(space, space.sample(Random(11)))
     exact = np.mean(curved(network, few))
@@ -128,6 +130,7 @@ def test_a_flat_loss_has_no_curvature(tiny: Tiny, batch: Batch) -> None:
     assert HESSIAN(Probe(network, *batch)) == 0.0
 
 
+@pytest.mark.landing
 def test_float32_is_near_float64(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     network = tiny(space, space.sample(Random(11)))
     single = HESSIAN(Probe(network, *batch))

@@ -198,6 +198,7 @@ def test_several_numbers_of_projections_do_not_mix(watched: Watched, batch: Batc
     assert watched.forwards_of(together.images) == 1 + 3
 
 
+@pytest.mark.landing
 def test_company_does_not_matter(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     """Neither what else is wanted nor the order in which it is asked for changes a value."""
     arch = space.parse(SMALL_GENOTYPE) if space.name == "darts" else space.sample(Random(12))

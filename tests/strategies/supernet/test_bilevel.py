@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from slowly import slow_but
 from toy_search import (
     dataset,
     same,
@@ -28,7 +29,14 @@ def without_times(history: list[SupernetEpoch]) -> list[SupernetEpoch]:
     return [replace(epoch, seconds=0.0) for epoch in history]
 
 
-@pytest.mark.parametrize("options", [{"perturbation": "pgd"}, {"second_order": True}, {"stop_eigenvalue": True}])
+@pytest.mark.parametrize(
+    "options",
+    slow_but(
+        [{"perturbation": "pgd"}, {"second_order": True}, {"stop_eigenvalue": True}],
+        [{"perturbation": "pgd"}],
+        pytest.mark.landing,
+    ),
+)
 def test_continuing_after_any_epoch_gives_the_same_bits(options: dict[str, Any], tmp_path: Path) -> None:
     whole = search(**options)
     states = []

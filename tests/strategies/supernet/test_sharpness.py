@@ -22,6 +22,7 @@ from nas.strategies.supernet.early_stopping import loss_sharpness
 from nas.strategies.supernet.variants import DARTSFirstOrder, RNASUniform
 
 
+@pytest.mark.landing
 def test_the_eigenvalue_is_the_dominant_one_of_the_whole_hessian() -> None:
     run = search()
     run.supernet.double()
@@ -73,6 +74,7 @@ def test_the_eigenvalue_of_darts_is_finite_and_repeats() -> None:
     assert all(parameter.grad is None for parameter in run.supernet.parameters())
 
 
+@pytest.mark.landing
 def test_a_sharpening_loss_ends_the_search_with_the_architecture_of_five_epochs_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
