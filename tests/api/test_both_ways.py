@@ -141,6 +141,7 @@ class PreActivation(nn.Module):
         return self.fc(out.view(-1, 8))
 
 
+@pytest.mark.landing
 def test_a_model_as_in_robustbench() -> None:
     """A stand-in: `test_robustbench` takes the real ones."""
     network = nn.Sequential(

@@ -63,6 +63,7 @@ def test_the_numbers_are_those_of_the_command(make: Any, tmp_path: Path, capfd: 
     assert compared.save_page(tmp_path / "of/mine.html").read_bytes() == page.read_bytes()
 
 
+@pytest.mark.landing
 def test_results_without_a_folder_have_the_same_numbers(make: Any, tmp_path: Path) -> None:
     kept = nas.compare(make("a", entry(0.9, 1)), make("b", entry(0.4, 2)))
     gone = nas.compare(make("c", entry(0.9, 1), temporary=True), make("d", entry(0.4, 2), temporary=True))

@@ -60,6 +60,7 @@ def evaluated(arguments: list[str], capfd: pytest.CaptureFixture[str], fast: Seq
     return json.loads(capfd.readouterr().out)
 
 
+@pytest.mark.landing
 def test_code_of_the_users_own(folder: Path, data: Dataset, few_digits: str, capfd: pytest.CaptureFixture[str]) -> None:
     result = evaluated(["networks_here:make", "data.name=npz", few_digits], capfd)
     part = attacked(data, 8)

@@ -120,6 +120,7 @@ def test_the_same_rows_for_any_number_of_workers(undisturbed: Path, tmp_path: Pa
 # sources and sinks
 
 
+@pytest.mark.landing
 def test_a_whole_space_by_its_classes(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     command = ["score", "--all", "--unique", "--proxies", "params,flops", "--output", "rows.csv"]
     assert run_command(command) == 0

@@ -77,6 +77,7 @@ def test_networks_that_nothing_tells_apart_are_numbered() -> None:
     assert list(combine([(load("quickstart", []), network)] * 3)[1]) == ["net", "net-2", "net-3"]
 
 
+@pytest.mark.landing
 def test_each_checkpoint_is_read_once_before_the_run_and_once_for_it(
     checkpoints: list[str], here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

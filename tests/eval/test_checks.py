@@ -18,6 +18,8 @@ from nas.eval.checks import transfer_check
 from nas.eval.outputs import NAMES
 from nas.results import Curve
 
+pytestmark = pytest.mark.landing
+
 SETTINGS = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=60, batch_size=60, checks=True, checks_images=60)
 
 
@@ -59,7 +61,6 @@ def verdicts(network: Any, data: Dataset, settings: EvalSettings = SETTINGS) -> 
     return {one.name: one.ok for one in result.checks}
 
 
-@pytest.mark.landing
 @pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.12), pytest.param("L2", 1.0, marks=pytest.mark.slow)])
 def test_an_honest_network_passes_all(
     honest: nn.Module, data: Dataset, norm: str, eps: float, monkeypatch: pytest.MonkeyPatch
@@ -81,7 +82,6 @@ def quantised(x: Tensor) -> Tensor:
     return (x * 8).round() / 8  # the gradient is 0 everywhere
 
 
-@pytest.mark.landing
 def test_quantised_inputs_are_caught(honest: nn.Module, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "SQUARE_QUERIES", 200)
     settings = replace(SETTINGS, n_test=120, batch_size=120, checks_images=120)  # on 60 Square's gain may be chance
@@ -90,7 +90,6 @@ def test_quantised_inputs_are_caught(honest: nn.Module, data: Dataset, monkeypat
     assert found["black-box"] == "warn"
 
 
-@pytest.mark.landing
 def test_saturated_logits_are_caught(honest: nn.Module, data: Dataset) -> None:
     """Logits so far apart that the cross-entropy is flat in float32."""
     found = verdicts(Wrapped(honest, after=lambda logits: logits * 1e5), data)
@@ -98,7 +97,6 @@ def test_saturated_logits_are_caught(honest: nn.Module, data: Dataset) -> None:
     assert sum(ok == "warn" for ok in found.values()) >= 2
 
 
-@pytest.mark.landing
 def test_random_outputs_are_caught(honest: nn.Module, data: Dataset) -> None:
     found = verdicts(Wrapped(honest, after=lambda logits: logits + 0.1 * torch.randn_like(logits)), data)
     assert found["randomised-outputs"] == "warn"
@@ -109,7 +107,6 @@ def test_probabilities_are_caught(honest: nn.Module, data: Dataset) -> None:
     assert found["logits"] == "warn"
 
 
-@pytest.mark.landing
 def test_a_network_that_differentiates_in_its_forward_pass_is_caught_and_the_next_is_not(
     honest: nn.Module, data: Dataset
 ) -> None:
@@ -169,7 +166,6 @@ def test_square_is_judged_also_if_no_checked_image_is_correct(data: Dataset, hon
     assert verdicts(wrong, data, settings)["square-in-autoattack"] == "pass"
 
 
-@pytest.mark.landing
 def test_stopped_checks_continue_to_the_same_end(honest: nn.Module, data: Dataset) -> None:
     class Stopped(Exception):
         pass
@@ -196,7 +192,6 @@ def test_stopped_checks_continue_to_the_same_end(honest: nn.Module, data: Datase
     assert 0 < deaths < 40
 
 
-@pytest.mark.landing
 def test_progress_ends_where_it_was_said_to(honest: nn.Module, data: Dataset) -> None:
     told: list[tuple[int, int]] = []
     settings = EvalSettings(attacks=["fgsm"], eps=0.12, n_test=4, checks=True, checks_images=3, batch_size=2)

@@ -54,6 +54,7 @@ def _evaluate(network: Network, data: Dataset, settings: EvalSettings = SETTINGS
     return evaluate(network, data, settings, 3, torch.device("cpu"), outcomes, **more)
 
 
+@pytest.mark.landing
 def test_fgsm_accuracy_is_that_of_a_plain_loop(network: Network, data: Dataset) -> None:
     """The loop counts images that are correct before and after one signed step, in eval mode, without batches."""
     part = attacked(data, 50)

@@ -67,6 +67,7 @@ def test_fgsm_transfers_as_in_a_plain_loop(networks: dict[str, nn.Module], data:
     assert expected["a"] != expected["b"]
 
 
+@pytest.mark.landing
 def test_the_diagonal_is_the_evaluation(networks: dict[str, nn.Module], data: Dataset) -> None:
     network: Any = deepcopy(networks["a"])
     whole = evaluate(network, data, SETTINGS, 3, CPU, InMemoryStore())

@@ -24,7 +24,7 @@ FEW = {
     "checkpoint-pickle": 40,
     "config": 40,
 }
-USUAL = 30
+USUAL = 25
 
 
 @pytest.fixture(autouse=True)

@@ -174,6 +174,7 @@ def test_the_short_training_is_the_trainer_and_the_attack(tmp_path: Path) -> Non
     assert not any((tmp_path / "labels").iterdir())  # nothing is left behind
 
 
+@pytest.mark.landing
 def test_the_short_training_never_sees_the_test_part(tmp_path: Path) -> None:
     made = worker(folder=tmp_path)
     before = made.score(A, ("trained:clean",))

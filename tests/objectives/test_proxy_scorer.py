@@ -74,6 +74,7 @@ class Made:
         monkeypatch.setattr(proxy_scorer, "Probe", probe)
 
 
+@pytest.mark.landing
 def test_order_and_company_do_not_matter() -> None:
     forward, backward = _scorer(names=ALL), _scorer(names=ALL[::-1])
     first = [forward(cell) for cell in CELLS]

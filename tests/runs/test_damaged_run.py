@@ -126,6 +126,7 @@ def _first_copy(tmp_path: Path, run: Path) -> Path:
     return tmp_path / "first.good.sqlite"
 
 
+@pytest.mark.landing
 def test_a_damaged_store_without_a_good_copy_is_told(searching: Path, tmp_path: Path) -> None:
     run = copied(searching, tmp_path)
     emptied(run / "store.sqlite")
@@ -154,6 +155,7 @@ def test_a_damaged_result_is_made_again(whole: Path, tmp_path: Path, damage: Cal
     assert (run / "result.damaged-1.json").exists()
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "name", [pytest.param("last", marks=pytest.mark.slow), "best", pytest.param("final", marks=pytest.mark.slow)]
 )

@@ -72,6 +72,7 @@ def test_at_most_a_window_is_taken_ahead(workers: int, ahead: int, monkeypatch: 
         score(candidates(space=space, everything=True), Stub(workers), None, show)
 
 
+@pytest.mark.landing
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     limit, used = 6000, {}
 

@@ -68,6 +68,7 @@ def test_which_version_began_a_run(
         assert run.begun_before(SINCE) == expected
 
 
+@pytest.mark.landing
 def test_an_older_search_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version(monkeypatch, "0.1.0")
     with create("search", settings(*SEARCH, f"run.dir={tmp_path / 'whole'}")) as run:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from families import one_per_family
+from slowly import slow_but
 
 from nas.commands import command_of
 from nas.core.errors import InputError, NasError
@@ -40,6 +41,9 @@ SMALL: dict[
     "xgb": {"rounds": 3, "depth": 2},
     "xgb-rank": {"rounds": 3, "depth": 2},
 }
+EACH = pytest.mark.parametrize(
+    "strategy", slow_but(STRATEGIES.names(), {*STRATEGIES.names()} - {"guided"}, pytest.mark.landing)
+)
 SIZED = NetworkSpec("nasbench201", {"channels": 8, "cells_per_stage": 1}, 10, 16)
 
 
@@ -110,7 +114,7 @@ def _finish(search: Search) -> SearchResult:
     return search.result("score")
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@EACH
 def test_every_class_is_scored_once_through_its_representative(tmp_path: Path, strategy: str) -> None:
     space, scorer = NASBench201(), Scorer()
     with SqliteStore(tmp_path / "store.sqlite") as store:
@@ -144,7 +148,7 @@ def test_only_what_satisfies_the_limits_is_scored(tmp_path: Path, text: str) -> 
     assert not all(check(SIZED.cost(space.parse(key))) for key in unlimited.asked)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES.names())
+@EACH
 def test_a_stop_anywhere_changes_nothing_and_repeats_nothing(tmp_path: Path, strategy: str) -> None:
     with SqliteStore(tmp_path / "whole.sqlite") as store:
         expected = _finish(_search(store, Scorer(), strategy=strategy))

@@ -114,6 +114,7 @@ def test_what_is_reported_is_that_of_the_search_done_by_hand(tables: Collection)
     assert result.optimum == {"clean": 1.0, "noise": 999.0}
 
 
+@pytest.mark.landing
 def test_the_number_of_workers_changes_nothing(tables: Collection) -> None:
     one = compared(objectives=["clean", "noise"], strategies=["random", "evolution", "local"], seeds=11)
     results = [without_seconds(table_search(tables, one, ExecutorSettings(workers=workers))) for workers in (1, 2)]

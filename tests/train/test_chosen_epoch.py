@@ -19,6 +19,8 @@ from nas.train.methods.base import Criterion
 from nas.train.methods.standard import Standard
 from nas.train.training import Classification
 
+pytestmark = pytest.mark.landing
+
 
 def noise(count: int = 90) -> Tensor:
     """Images of no class."""
@@ -128,7 +130,6 @@ def without_validation(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, validation=nothing)
 
 
-@pytest.mark.landing
 @pytest.mark.parametrize("method", METHODS.names())
 def test_without_validation_images_nothing_is_measured_and_the_last_epoch_is_kept(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, method: str

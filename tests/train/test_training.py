@@ -22,6 +22,7 @@ from nas.train.training import Classification
 # learning
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("method", ["standard", "pgd"])
 def test_it_learns_a_separable_task(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, method: str

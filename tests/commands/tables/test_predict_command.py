@@ -69,6 +69,7 @@ def test_json_and_files(
     assert sorted(os.listdir(tmp_path)) == ["gini.png", "new"]
 
 
+@pytest.mark.landing
 def test_the_graph_needs_no_scores(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

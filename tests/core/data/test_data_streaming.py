@@ -202,6 +202,7 @@ def load_slowly(say: Say, root: Path, pause: float) -> None:
     say(f"{count} {data.train.images.long().sum().item()}")
 
 
+@pytest.mark.landing
 def test_of_several_processes_one_decodes(tmp_path: Path) -> None:
     made = imagefolder(tmp_path / "images")
     with Fork(load_slowly, tmp_path / "images", 0.02) as one, Fork(load_slowly, tmp_path / "images", 0.02) as other:

@@ -27,7 +27,7 @@ CASES = [
     if (kind.example, norm) != ("torchattacks:BIM(steps=20)", "L2")
 ]
 
-QUICK = [one for one in CASES if not one[0].startswith(("autoattack", "apgd", "square", "cw"))]
+QUICK = [one for one in CASES if not one[0].startswith(("autoattack", "apgd", "square", "cw", "fab"))]
 
 
 @pytest.mark.usefixtures("short")

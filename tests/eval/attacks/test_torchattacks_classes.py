@@ -17,6 +17,7 @@ from nas.eval.attacks import parse_attack
 from nas.search_spaces import Network
 
 
+@pytest.mark.landing
 def test_step_size_and_steps_reach_the_library(trained: tuple[Network, torch.Tensor, torch.Tensor]) -> None:
     network, x, y = trained
     kind, said = parse_attack(ATTACKS, "pgd1")
