@@ -3,61 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
-from nas.core.suggestions import suggest
 from nas.search_spaces.base import SearchSpace, digest
 from nas.strategies.generative.graphs import drawn, targets
-from nas.strategies.generative.pretraining import KINDS, NETWORK, cache_file, checksum, pretrained, shared_part
-from nas.strategies.generative.training import Model, labels, rank_weights
+from nas.strategies.generative.options import AGNetOptions
+from nas.strategies.generative.pretraining import cache_file, checksum, pretrained, shared_part
+from nas.strategies.generative.training import Model, labels, limited_labels, rank_weights
 from nas.strategies.model_based import BatchedStrategy
 
-PICKS = ("surrogate", "random")
 STEP = 100  # samples of the first batch; each following one has as many more
-
-
-@dataclass
-class AGNetOptions:
-    """The settings of the authors' release; the last four take the method apart."""
-
-    init: int = 16  # random architectures at the start
-    batch: int = 16  # proposed between two trainings
-    candidates: int = 100  # new architectures that are generated for each batch
-    draws: int = 9  # batches of 100, 200, … samples at most: 4,500 in all, if fewer do not give the candidates
-    epochs: int = 30  # of each training; the release takes 15 on NASBench-101 and DARTS
-    lr: float = 1e-3  # of Adam
-    alpha: float = 0.9  # share of the surrogate's error in the loss; the rest is that of the reconstruction
-    k: float = 0.01  # of the weights 1/(k·N + rank): the smaller, the more the best of the N known count
-    pretraining: int = 100_000  # random graphs that the generator has learnt from; the release has 2.5 million
-    queries: int = 192  # in a space of several parts (cells), each is searched for an equal share of so many
-    generator: str = NETWORK  # or marginals: every node and edge is drawn by itself, without a network
-    weighted: bool = True  # the best count more in training
-    gradient: bool = True  # the surrogate's error also trains the generator
-    pick: str = "surrogate"  # what chooses the batch among the candidates; or random
-
-    def check(self) -> None:
-        for key in ("init", "batch", "candidates", "draws", "epochs", "pretraining", "queries"):
-            if getattr(self, key) < 1:
-                raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
-        for key in ("lr", "k"):
-            if not getattr(self, key) > 0:
-                raise InputError(f"Expected {key} > 0 but got {getattr(self, key)}; set strategy.{key}.")
-        if not 0 <= self.alpha <= 1:
-            raise InputError(f"Expected alpha between 0 and 1 but got {self.alpha}; set strategy.alpha.")
-        for key, known in (("generator", tuple(KINDS)), ("pick", PICKS)):
-            value = getattr(self, key)
-            if value not in known:
-                raise InputError(
-                    f"Expected one of {', '.join(known)} for {key} but got {value!r}{suggest(value, list(known))}; "
-                    f"set strategy.{key}."
-                )
+LIMITED_STEP, LIMITED_DRAWS = 500, 15  # with limits: samples of every batch, and batches at most
 
 
 class AGNet(BatchedStrategy[Any]):
@@ -67,6 +31,11 @@ class AGNet(BatchedStrategy[Any]):
     weights w ∝ 1/(k·N + rank): mean of w·((1-α)·reconstruction + α·squared error of the surrogate). Then the generator
     draws until `candidates` are new, neither asked nor generated before, and the `batch` best by the surrogate are
     asked. A failed architecture has the lowest rank, and the worst known label.
+
+    In a search with limits the surrogate has an output for each limited quantity, whose error is added to that of the
+    label (`capped_loss`). The known architectures, and the candidates by their predictions, are ranked by the label,
+    with `joint` by the sum of its rank and that of the quantity, and those outside a limit come last. The release
+    multiplies their rank by 1,000, which is the same for fewer than 1,000 architectures.
 
     Source: Lukasik, Jung and Keuper, ECCV 2022 (arXiv:2203.08734), with the settings of the release. What the paper
     leaves open is chosen here: z is uniform in ±3 in training too, and one Adam goes through the whole search. The
@@ -163,11 +132,17 @@ class AGNet(BatchedStrategy[Any]):
         draws = torch.Generator().manual_seed(self.rng.getrandbits(63))
         model = self._trained(draws)
         archs, raw = self._candidates(model, max(self.options.candidates, count), draws)
-        if self.options.pick == "random":
+        if self.options.pick == "random" or not archs:
             best = archs[:count]  # they are in random order
         else:
-            best = [archs[row] for row in (-model.predict(raw)).argsort(stable=True).tolist()[:count]] if archs else []
+            best = [archs[row] for row in self._order(model.predict(raw).double().numpy())[:count]]
         return self._filled_up(best, count)
+
+    def _order(self, predicted: np.ndarray) -> list[int]:
+        """The rows of predictions (n, 1 + limits), the best first."""
+        if self.limits:
+            return self.limits.order(predicted[:, 0], predicted[:, 1:]).tolist()
+        return np.argsort(-predicted[:, 0], kind="stable").tolist()
 
     def _trained(self, draws: torch.Generator) -> Model:
         """The model of this part after a training on all that is known of it."""
@@ -175,18 +150,38 @@ class AGNet(BatchedStrategy[Any]):
         if self.model is None:
             self.model = self._new_model(self.rng.getrandbits(63))
         fitness = [fit for _, fit, _ in self.labelled.values()]
-        ranked = [fit if within else None for _, fit, within in self.labelled.values()]
-        weights = rank_weights(ranked, options.k) if options.weighted else torch.ones(len(ranked))
+        learnt = labels(fitness)
+        if self.limits:
+            quantities = [None if fit is None else self.limited[key] for key, (_, fit, _) in self.labelled.items()]
+            learnt = torch.cat([learnt, limited_labels(quantities, self.limits)], 1)
+        weights = (
+            rank_weights(self._known_order(), len(fitness), options.k) if options.weighted else torch.ones(len(fitness))
+        )
         graphs = targets([self.space.to_graph(arch)[part] for arch, _, _ in self.labelled.values()])
-        self.model.train(graphs, labels(fitness), weights, options, draws)
+        self.model.train(graphs, learnt, weights, self._training, draws)
         return self.model
+
+    @property
+    def _training(self) -> AGNetOptions:
+        """How the model is trained: with limits by the settings of the release for them."""
+        return replace(self.options, alpha=self.options.limited_alpha) if self.limits else self.options
+
+    def _known_order(self) -> list[int]:
+        """The rows of what was told of this part, the best first, equal ones in their order; without the failures."""
+        rows = [row for row, (_, fit, _) in enumerate(self.labelled.values()) if fit is not None]
+        told = [[fit, *self.limited.get(key, ())] for key, (_, fit, _) in self.labelled.items() if fit is not None]
+        return [rows[place] for place in self._order(np.array(told))]
 
     def _new_model(self, seed: int) -> Model:
         part = self.parts[self.part]
         weights = self._pretrained(part)
         self.checksums[part] = checksum(weights)
         form = self._whole.graph_forms()[part]
-        return Model(form, self.options.generator, weights, self.options.lr, seed)
+        options = self.options
+        if self.limits:
+            outputs = 1 + len(self.limits.parts)
+            return Model(form, options.generator, weights, options.limited_lr, seed, outputs, options.limited_decay)
+        return Model(form, options.generator, weights, options.lr, seed)
 
     def _pretrained(self, part: str) -> dict[str, Tensor]:
         space = self._whole
@@ -196,7 +191,8 @@ class AGNet(BatchedStrategy[Any]):
         """At most `count` new architectures that are allowed, in random order, and their raw outputs."""
         found: list[Any] = []
         rows: list[Tensor] = []
-        for size in range(STEP, STEP * self.options.draws + 1, STEP):
+        growing = range(STEP, STEP * self.options.draws + 1, STEP)
+        for size in LIMITED_DRAWS * (LIMITED_STEP,) if self.limits else growing:
             raw = model.sample(size, draws)
             new: dict[str, tuple[Any, int]] = {}
             for row, graph in enumerate(drawn(raw, model.form, draws)):

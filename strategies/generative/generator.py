@@ -141,11 +141,11 @@ def split_raw(raw: Tensor, form: GraphForm) -> tuple[Tensor, Tensor]:
     return types.view(len(raw), form.nodes, len(form.types)), edges
 
 
-def surrogate(form: GraphForm) -> nn.Sequential:
-    """The predictor of a label from raw outputs: four hidden layers, each as wide as the input.
+def surrogate(form: GraphForm, outputs: int = 1) -> nn.Sequential:
+    """The predictor of labels from raw outputs: four hidden layers, each as wide as the input.
 
-    It has 28,645 weights for NAS-Bench-201 and 12,825 for NASBench-101, as in the release.
+    With one output it has 28,645 weights for NAS-Bench-201 and 12,825 for NASBench-101, as in the release.
     """
     width = form.nodes * len(form.types) + form.edges
     hidden = [layer for _ in range(4) for layer in (nn.Linear(width, width), nn.ReLU())]
-    return nn.Sequential(*hidden, nn.Linear(width, 1))
+    return nn.Sequential(*hidden, nn.Linear(width, outputs))

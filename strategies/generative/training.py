@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from nas.core.io.checkpoint import State
+from nas.core.limit import Limits
 from nas.core.seeds import seeded
 from nas.search_spaces.node_graph import GraphForm
 from nas.strategies.generative.generator import surrogate
@@ -32,34 +33,46 @@ class TrainingOptions(Protocol):
 
 
 class Model:
-    """A pretrained generator, a new surrogate, and the Adam that trains both."""
+    """A pretrained generator, a new surrogate with some outputs, and the Adam that trains both."""
 
-    def __init__(self, form: GraphForm, kind: str, weights: dict[str, Tensor], lr: float, seed: int) -> None:
+    def __init__(
+        self,
+        form: GraphForm,
+        kind: str,
+        weights: dict[str, Tensor],
+        lr: float,
+        seed: int,
+        outputs: int = 1,
+        decay: float = 0.0,
+    ) -> None:
         with seeded(seed):
             self.generator = KINDS[kind](form)
-            self.surrogate = surrogate(form)
+            self.surrogate = surrogate(form, outputs)
         self.generator.load_state_dict(weights)
         self.form = form
         self.weights = [*self.generator.parameters(), *self.surrogate.parameters()]
-        self.adam = torch.optim.Adam(self.weights, lr=lr, betas=BETAS, fused=True)
+        self.adam = torch.optim.Adam(self.weights, lr=lr, betas=BETAS, weight_decay=decay, fused=True)
 
     @torch.enable_grad()
     def train(
         self, graphs: Targets, labels: Tensor, weights: Tensor, options: TrainingOptions, draws: torch.Generator
     ) -> None:
-        """Train both for some epochs on N graphs with labels (N,) and weights (N,), whose mean should be 1.
+        """Train both for some epochs on N graphs with labels (N, outputs) and weights (N,), whose mean should be 1.
 
         An epoch draws N graphs with replacement, in proportion to their weights. The loss of a batch is the mean of
-        w·((1-α)·reconstruction + α·(label - surrogate)²). Without `gradient` the surrogate's error does not change the
-        generator.
+        w·((1-α)·reconstruction + α·(label - surrogate)²); with several outputs see `capped_loss`. Without `gradient`
+        the surrogate's error does not change the generator.
         """
         for _ in range(options.epochs):
             rows = torch.multinomial(weights, len(weights), replacement=True, generator=draws)
             for batch in rows.split(BATCH):
                 raw = self.generator(latent(len(batch), draws))
-                error = (self.surrogate(raw if options.gradient else raw.detach()).squeeze(1) - labels[batch]).square()
+                errors = (self.surrogate(raw if options.gradient else raw.detach()) - labels[batch]).square()
                 fit = reconstruction(raw, graphs.rows(batch), self.form)
-                loss = (weights[batch] * ((1 - options.alpha) * fit + options.alpha * error)).mean()
+                if errors.shape[1] == 1:
+                    loss = (weights[batch] * ((1 - options.alpha) * fit + options.alpha * errors[:, 0])).mean()
+                else:
+                    loss = capped_loss(fit, errors, weights[batch], options.alpha)
                 self.adam.zero_grad()
                 loss.backward()
                 self.adam.step()
@@ -72,8 +85,9 @@ class Model:
 
     @torch.no_grad()
     def predict(self, raw: Tensor) -> Tensor:
-        """The label that the surrogate predicts from each row of raw outputs."""
-        return self.surrogate(raw).squeeze(1)
+        """(B, outputs): the labels that the surrogate predicts from each row of raw outputs."""
+        predicted: Tensor = self.surrogate(raw)
+        return predicted
 
     def state_dict(self) -> State:
         """All weights and the state of Adam as plain JSON values."""
@@ -97,29 +111,48 @@ class Model:
             self.adam.state[weight] = {"step": torch.tensor(float(state["steps"])), **of_weight}
 
 
+def capped_loss(fit: Tensor, errors: Tensor, weights: Tensor, alpha: float) -> Tensor:
+    """(1-α)·c(mean of w·reconstruction) + α·Σ c(mean of w·error) over the columns of errors (B, outputs).
+
+    c(L) = L / max(L, 1), where the divisor is a constant for the gradient: so a latency in milliseconds, whose error is
+    large, does not outweigh an accuracy as a fraction.
+    """
+    means = (weights[:, None] * torch.cat([fit[:, None], errors], 1)).mean(0)
+    capped = means / means.detach().clamp(min=1)
+    return (1 - alpha) * capped[0] + alpha * capped[1:].sum()
+
+
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # what Adam keeps of each weight
 
 
-def rank_weights(fitness: Sequence[float | None], k: float) -> Tensor:
-    """The weights w ∝ 1/(k·N + rank) of N labels, with the mean 1; the best has rank 1.
+def rank_weights(order: Sequence[int], count: int, k: float) -> Tensor:
+    """The weights w ∝ 1/(k·N + rank) of N = `count` labels, with the mean 1; the first row of `order` has rank 1.
 
-    Equal labels are ranked in their order. A failed one (None) has the lowest rank, N.
+    Rows that are not in `order`, those of failures, have the lowest rank, N.
 
     Source: Tripp, Daxberger and Hernández-Lobato, NeurIPS 2020 (arXiv:2006.09191), equation 1.
     """
-    count = len(fitness)
     ranks = np.full(count, float(count))
-    order = sorted((row for row in range(count) if fitness[row] is not None), key=lambda row: -(fitness[row] or 0.0))
-    ranks[order] = np.arange(1, len(order) + 1)
+    ranks[list(order)] = np.arange(1, len(order) + 1)
     weights = 1 / (k * count + ranks)
     return torch.from_numpy(weights / weights.mean()).float()
 
 
 def labels(fitness: Sequence[float | None]) -> Tensor:
-    """What the surrogate learns: fractions as they are, larger numbers divided by the largest, failures the worst."""
+    """(N, 1): what the surrogate learns: fractions as they are, larger numbers divided by the largest.
+
+    A failure has the worst label.
+    """
     known = [value for value in fitness if value is not None]
     scale, worst = max(1.0, *map(abs, known)), min(known)
-    return torch.tensor([(worst if value is None else value) / scale for value in fitness])
+    return torch.tensor([[(worst if value is None else value) / scale] for value in fitness])
+
+
+def limited_labels(quantities: Sequence[Sequence[float] | None], limits: Limits) -> Tensor:
+    """(N, limits): the limited quantities as they are; a failure has the known one that is worst for each limit."""
+    known = np.array([row for row in quantities if row is not None])
+    worst = [column.max() if one.upper else column.min() for one, column in zip(limits.parts, known.T)]
+    return torch.tensor([worst if row is None else list(row) for row in quantities], dtype=torch.float32)
 
 
 def _text(vector: Tensor) -> str:

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from nas.core.errors import InputError
-from nas.core.limit import Limit, Limits
 from nas.core.seeds import derive
 from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.strategies import Goal, Hints
 from nas.strategies.generative import agnet
-from nas.strategies.generative.agnet import AGNet, AGNetOptions
+from nas.strategies.generative.agnet import AGNet
+from nas.strategies.generative.options import AGNetOptions
 from nas.strategies.generative.training import labels, rank_weights
 
 SMALL: dict[str, Any] = {
@@ -23,8 +23,8 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def made(space: Any, limits: Limits | None = None, seed: int = 0, **options: Any) -> AGNet:
-    return AGNet(space, (Goal("score"),), seed, AGNetOptions(**{**SMALL, **options}), Hints(), limits)
+def made(space: Any, seed: int = 0, **options: Any) -> AGNet:
+    return AGNet(space, (Goal("score"),), seed, AGNetOptions(**{**SMALL, **options}), Hints())
 
 
 def searched(strategy: AGNet, queries: int) -> list[Any]:
@@ -41,12 +41,12 @@ def test_the_weights_fall_with_the_rank_and_failures_have_the_lowest() -> None:
     weights = [1 / 1.04, 1 / 4.04, 1 / 3.04, 1 / 2.04]
     mean = sum(weights) / 4
     expected = [weight / mean for weight in weights]
-    assert rank_weights([0.9, None, 0.1, 0.5], 0.01).tolist() == pytest.approx(expected)
+    assert rank_weights([0, 3, 2], 4, 0.01).tolist() == pytest.approx(expected)
 
 
 def test_labels_are_fractions_and_a_failure_is_the_worst() -> None:
-    assert labels([0.5, None, 0.25]).tolist() == [0.5, 0.25, 0.25]
-    assert labels([50.0, -100.0, None]).tolist() == [0.5, -1.0, -1.0]
+    assert labels([0.5, None, 0.25]).tolist() == [[0.5], [0.25], [0.25]]
+    assert labels([50.0, -100.0, None]).tolist() == [[0.5], [-1.0], [-1.0]]
 
 
 def test_what_is_generated_once_is_no_candidate_again() -> None:
@@ -107,24 +107,26 @@ def test_another_pretraining_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         made(NASBench201()).load_state_dict(state)
 
 
-def test_outside_a_limit_is_ranked_last_with_its_own_label() -> None:
-    strategy = made(NASBench201(), Limits((Limit("ms", "<=", 1.0),)))
-    one, two = strategy.ask(2)
-    strategy.tell(one, {"score": 0.1, "ms": 0.5})
-    strategy.tell_infeasible(two, {"score": 0.9, "ms": 2.0})
-    assert [entry[1:] for entry in strategy.labelled.values()] == [(0.1, True), (0.9, False)]
-    searched_state = json.loads(json.dumps(strategy.state_dict()))
-    again = made(NASBench201(), Limits((Limit("ms", "<=", 1.0),)))
-    again.load_state_dict(searched_state)
-    assert again.labelled == strategy.labelled
-
-
 def test_a_space_without_graphs_is_refused() -> None:
     with pytest.raises(InputError, match=r"Expected a space whose architectures are graphs .*; take"):
         made(SPACES.get("nds-resnet")())
 
 
-@pytest.mark.parametrize("option", ["init=0", "draws=0", "lr=0", "k=-1", "alpha=2", "generator=netwrk", "pick=best"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "init=0",
+        "draws=0",
+        "lr=0",
+        "k=-1",
+        "alpha=2",
+        "limited_lr=0",
+        "limited_alpha=2",
+        "limited_decay=-1",
+        "generator=netwrk",
+        "pick=best",
+    ],
+)
 def test_impossible_options_are_refused(option: str) -> None:
     key, _, value = option.partition("=")
     number = float(value) if value[-1].isdigit() else value
