@@ -13,7 +13,7 @@ PIXEL3 = tuple(f"pixel3_latency<={bound}" for bound in (2, 4, 6))
 QUERIES, MORE = 192, 400  # queries of a run: of most, and of a few longer ones
 MILESTONES = (96, QUERIES, MORE)  # after how many queries the best is noted
 SEEDS, CONTROL_SEEDS, FEW_SEEDS = 100, 20, 10  # runs: of a strategy, of a control, with limits or more queries
-BLOCK = 10  # runs that are made one after the other before it is another strategy's turn
+BLOCK = 2  # runs that are made one after the other before it is another strategy's turn
 
 
 class Variant(NamedTuple):
@@ -98,7 +98,6 @@ def _stage(variant: Variant, first: int) -> int:
     """Of runs with 192 queries and without a limit."""
     if not variant.learns_limits:
         return 0
-    slow = variant.strategy == "agnet"
-    if first == 0:
-        return 4 if variant.control else 2 if slow else 1
-    return 7 if slow else 4
+    if first < FEW_SEEDS:
+        return 2 if variant.control else 1
+    return 7 if variant.strategy == "agnet" else 4
