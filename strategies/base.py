@@ -57,6 +57,7 @@ class Strategy(ABC, Generic[A]):
     conditions: ClassVar[Mapping[str, Condition]] = {}
     uses: ClassVar[frozenset[str]] = frozenset()
     several: ClassVar[bool] = False
+    sums_ranks: ClassVar[bool] = False  # whether the first of the Pareto front has the least sum of ranks of the goals
     moves: ClassVar[bool] = True
     library: str | None = None  # the one that fits its model, where the proposals depend on which is installed
 

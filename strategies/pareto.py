@@ -22,6 +22,12 @@ def fronts(fitness: np.ndarray) -> list[list[int]]:
     return by_front
 
 
+def rank_sums(fitness: np.ndarray) -> np.ndarray:
+    """(n,): for each row of (n, goals), the number of rows that are better in a goal, summed over the goals."""
+    better = [len(column) - np.searchsorted(np.sort(column), column, side="right") for column in fitness.T]
+    return np.sum(better, axis=0)
+
+
 def undominated(fitness: np.ndarray) -> np.ndarray:
     """The rows of (n, goals) that no other dominates, in the order given: the first of `fronts`, but faster."""
     rows: list[int] = []

@@ -14,7 +14,7 @@ from nas.core.io.checkpoint import State
 from nas.core.storage.base import Metrics, Store, TaskResult
 from nas.results import FoundArchitecture, LimitedSearch, LimitRound, SearchResult
 from nas.strategies import Strategy
-from nas.strategies.pareto import undominated
+from nas.strategies.pareto import rank_sums, undominated
 
 BEST = 5  # architectures in the result of a search for one goal
 FRUITLESS = 50_000  # proposals without a new class, after which the space counts as exhausted
@@ -177,7 +177,7 @@ class Search:
                 f"Expected an architecture within {limits} but none of the {succeeded:,} evaluated ones is; loosen "
                 "search.limits, or evaluate more."
             )
-        rows = _best(np.frombuffer(fitness).reshape(-1, len(goals)))
+        rows = _best(np.frombuffer(fitness).reshape(-1, len(goals)), self.strategy.sums_ranks)
         wanted = set(rows)
         chosen = {row: one for row, one in enumerate(self._feasible()) if row in wanted}
         return SearchResult(
@@ -214,11 +214,15 @@ class Search:
         return (evaluation for evaluation in self._succeeded() if self.strategy.limits.hold(evaluation.result or {}))
 
 
-def _best(fitness: np.ndarray) -> list[int]:
+def _best(fitness: np.ndarray, by_ranks: bool) -> list[int]:
     """The indices of the best rows of `fitness` (n, goals), sorted by the first goal; equal rows keep their order.
 
-    With several goals, the best rows are those of the Pareto front.
+    With several goals, the best rows are those of the Pareto front; `by_ranks` sorts them by the sum of the ranks that
+    their goals have among all rows.
     """
+    if fitness.shape[1] > 1 and by_ranks:
+        sums = rank_sums(fitness)
+        return sorted(map(int, undominated(fitness)), key=lambda row: sums[row])
     if fitness.shape[1] > 1:
         return sorted(map(int, undominated(fitness)), key=lambda row: -fitness[row, 0])
     return [int(row) for row in np.argsort(-fitness[:, 0], kind="stable")[:BEST]]

@@ -147,8 +147,8 @@ def _strategies() -> Iterator[Case]:
         f"search quickstart strategy.name=bananas strategy.init=3 strategy.batch=3 objective=fgsm@1 {TABLE} "
         f"data.name=digits search.budget=9 search.ask=3 {ONE} run.dir=run --json",
     )
-    for kind in ("bo", "xgb", "xgb-rank"):
-        trees = "" if kind == "bo" else "strategy.rounds=5"
+    for kind in ("bo", "bo-graph", "xgb", "xgb-rank"):
+        trees = "" if kind.startswith("bo") else "strategy.rounds=5"
         yield case(
             f"search-{kind}",
             f"search quickstart strategy.name={kind} strategy.init=3 strategy.batch=3 {trees} objective=fgsm@1 {TABLE} "

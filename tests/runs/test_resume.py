@@ -85,6 +85,22 @@ def test_interruption_has_its_exit_code_and_is_resumable(
     assert without_seconds(nas_json("resume", "run", cwd=tmp_path)) == without_seconds(undisturbed)
 
 
+@pytest.mark.slow
+def test_agnet_with_short_trainings_is_killed_in_a_training_and_resumed(tmp_path: Path, few_digits: str) -> None:
+    """The whole recipe `cifar10-nb201-agnet`, tiny: labels, generated candidates, trainings, attacks."""
+    small = tuple(text for text in TINY if not text.startswith(("strategy.", "search.")))
+    arguments = (
+        *("run", "cifar10-nb201-agnet", *small, few_digits, "model.cells_per_stage=1", "scoring.cells_per_stage=1"),
+        *("strategy.init=3", "strategy.batch=3", "strategy.pretraining=64", "strategy.epochs=1", "search.budget=9"),
+        *("search.ask=3", "search.constraints=[]", "label.epochs=1", "label.n_val=8", "label.batch_size=64"),
+        *("label.steps=1", "data.validation=0.2"),
+    )
+    whole = nas_json(*arguments, "run.dir=whole", cwd=tmp_path)
+    killed_when(lambda: _rows(tmp_path / "run/store.sqlite", EVALUATED) >= 5, *arguments, "run.dir=run", cwd=tmp_path)
+    assert not (tmp_path / "run/result.json").exists()
+    assert without_seconds(nas_json("resume", "run", cwd=tmp_path)) == without_seconds(whole)
+
+
 @pytest.mark.landing
 def test_a_finished_run_is_left_alone(tmp_path: Path, few_digits: str) -> None:
     first = nas_json("search", "quickstart", *TINY, few_digits, "executor.workers=1", "run.dir=run", cwd=tmp_path)

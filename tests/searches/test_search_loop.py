@@ -36,6 +36,7 @@ SMALL: dict[
     "agnet": {"generator": "marginals", "pretraining": 64, "epochs": 1},
     "evolution": {"population": 10, "tournament": 3},
     "warmup-move": {"warmup": 60, "pool": 10, "tournament": 3},
+    "evolution-ranks": {"population": 10, "tournament": 3},
     "nsga2": {"population": 10},
     "bananas": {"members": 2, "layers": 2, "epochs": 20},
     "xgb": {"rounds": 3, "depth": 2},
@@ -153,7 +154,7 @@ def test_a_stop_anywhere_changes_nothing_and_repeats_nothing(tmp_path: Path, str
     with SqliteStore(tmp_path / "whole.sqlite") as store:
         expected = _finish(_search(store, Scorer(), strategy=strategy))
         path = [evaluation.key for evaluation in store.history()]
-    models = strategy in ("bananas", "bo", "guided", "xgb", "xgb-rank")  # they fit a model at every step
+    models = strategy in ("bananas", "bo", "bo-graph", "guided", "xgb", "xgb-rank")  # they fit a model at every step
     for stop in (0, 13, 38) if models else range(0, 40, 7):  # at each position within a step of six
         first, second = Scorer(stop_after=stop), Scorer()
         with SqliteStore(tmp_path / f"{stop}.sqlite") as store, pytest.raises(Stopped):

@@ -76,8 +76,8 @@ def cases() -> Iterator[tuple[str, tuple[str, ...], Settings]]:
         if name in SUPERNET_STRATEGIES.components:
             more = ["strategy.coefficient=1", "strategy.warm_up=1"]
         else:
-            more = ["strategy.whole=5"] if name in ("guided", "bo", "xgb", "xgb-rank") else []
-            more += [f"objective={proxies}" if name == "nsga2" else "objective=predicted"]
+            more = ["strategy.whole=5"] if name in ("guided", "bo", "bo-graph", "xgb", "xgb-rank") else []
+            more += [f"objective={proxies}" if name in ("nsga2", "evolution-ranks") else "objective=predicted"]
         yield "search", (), from_values({}, [*base, *more])
     auxiliary = ["space=darts", "model.auxiliary=true", "model.cells=3", "model.channels=4"]
     for number, method in enumerate(METHODS.names()):

@@ -49,6 +49,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "cifar10-nb201-eproxy": {**NB201, **ROBBENCH_PGD},
     "cifar10-nb201-eproxy-dps": {**NB201, **ROBBENCH_PGD},
     "cifar10-nb201-predictor": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-agnet": {**NB201, **ROBBENCH_PGD},
+    "cifar10-nb201-tenas": {**NB201, **ROBBENCH_PGD},
     "cifar100-nb201": {**NB201, **ROBBENCH_PGD},
     "imagenet16-120-nb201": {**NB201, **ROBBENCH_PGD, "crop": 2},
     "cifar10-darts": {"method": "standard", "drop_path": 0.2, **DARTS},
@@ -102,7 +104,8 @@ EVALUATED: dict[str, tuple[float, float]] = {  # radius and step of PGD-20
     "cifar10-pgd-advrush": (0.031, 0.031 / 4),
     "cifar10-pgd-robbench": (8 / 255, 2.5 * 8 / 255 / 20),
 }
-WITHHELD = {"quickstart": 0.1, "cifar10-nb201-predictor": 0.1}  # every other recipe trains on all images
+LABELLED = ("cifar10-nb201-predictor", "cifar10-nb201-agnet")  # by short trainings
+WITHHELD = dict.fromkeys(("quickstart", *LABELLED), 0.1)  # every other recipe trains on all images
 PUBLISHED = sorted(set(RECIPES) - set(WITHHELD))
 RNAS: dict[str, Any] = {  # section 4.1
     "epochs": 50, "warm_up": 15, "batch_size": 64, "coefficient": 1.0, "regulariser": "correlation", "eps": 0.031,
@@ -130,6 +133,8 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "cifar10-nb201-predictor": {
         "name": "guided", "predictor": "forest", "acquisition": "ucb", "kappa": 0.5, "init": 20, "batch": 10,
     },
+    "cifar10-nb201-agnet": {"name": "agnet", "init": 16, "batch": 16, "epochs": 30, "alpha": 0.9, "k": 0.01},
+    "cifar10-nb201-tenas": {**EVOLUTION, "name": "evolution-ranks"},
     "quickstart": {"name": "evolution", "population": 30, "tournament": 8},  # not a published recipe
 }  # fmt: skip
 TRAINING_ONLY = ("cifar10-darts", "imagenet-darts", "cifar10-pgd-croze", "cifar10-pgd-advrush", "cifar10-pgd-rnas")
@@ -137,6 +142,8 @@ LOOKED_FOR: dict[str, tuple[str, int, int, list[str]]] = {  # objective, budget,
     **dict.fromkeys(ON_NB201, ("croze", 1000, 8, ["params<=85%"])),
     **dict.fromkeys(("cifar10-nb201-eproxy", "cifar10-nb201-eproxy-dps"), ("eproxy", 1000, 8, ["params<=85%"])),
     "cifar10-nb201-predictor": ("trained:pgd20", 60, 10, ["params<=85%"]),
+    "cifar10-nb201-agnet": ("trained:hrs:pgd20", 64, 16, ["params<=85%"]),
+    "cifar10-nb201-tenas": ("linear_regions+ntk_cond", 1000, 8, ["params<=85%"]),
     "cifar10-darts-croze": ("croze", 5000, 5, ["params<=6e6"]),  # Ha et al. 2023: 5,000 networks, 6 M weights
     "cifar10-darts-croze-small": ("croze", 1000, 8, ["params<=6e6"]),
     **dict.fromkeys(("cifar10-darts-eproxy", "cifar10-darts-eproxy-dps"), ("eproxy", 1000, 8, ["params<=6e6"])),
@@ -167,7 +174,8 @@ EPROXIES: dict[str, dict[str, Any]] = {
     "imagenet-darts-eproxy": EPROXY_NB201,
 }
 SCORED: dict[str, dict[str, Any]] = {  # the network that a proxy scores
-    **{name: {"channels": 16, "cells_per_stage": 5} for name in (*ON_NB201, "cifar10-nb201-predictor")},
+    **{name: {"channels": 16, "cells_per_stage": 5} for name in (*ON_NB201, *LABELLED)},
+    "cifar10-nb201-tenas": {"channels": 3, "cells_per_stage": 1},  # the release
     "cifar10-darts-croze": {"channels": 36, "cells": 20, "stem": "cifar"},
     "cifar10-darts-croze-small": {"channels": 16, "cells": 8, "stem": "cifar"},
     "cifar10-darts-eproxy": {"channels": 16, "cells": 8, "stem": "cifar"},
@@ -219,7 +227,8 @@ def test_the_proxy_and_the_network_that_it_scores_are_those_of_the_source(name: 
 
 
 def test_labels_are_short_trainings_like_those_of_robbench() -> None:
-    check(recipe("cifar10-nb201-predictor").label, LABEL)
+    for name in LABELLED:
+        check(recipe(name).label, LABEL)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -250,7 +259,7 @@ def test_attacked_at_the_radius_of_the_training_with_the_step_of_the_source(name
 
 SWEPT = [0.125, 0.25, 0.5, 1.5, 2.0]  # multiples of eps, in addition to it: 1, 2, 4, 12 and 16 of 255
 SWEEPS: dict[str, list[float]] = {
-    **dict.fromkeys((*ON_NB201, "cifar10-nb201-predictor"), SWEPT),
+    **dict.fromkeys((*ON_NB201, *LABELLED, "cifar10-nb201-tenas"), SWEPT),
     **dict.fromkeys([name for name in SEARCHES if "darts" in name], SWEPT),
     "cifar10-pgd-robbench": [0.375],
     "quickstart": [0.25, 0.5, 0.75, 1.25, 1.5, 2.0],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from definitions import slow_crowding, slow_fronts
 
-from nas.strategies.pareto import crowding, fronts, hypervolume, undominated
+from nas.strategies.pareto import crowding, fronts, hypervolume, rank_sums, undominated
 
 
 def draws(goals: int, count: int, levels: int) -> list[np.ndarray]:
@@ -25,6 +25,14 @@ def test_against_the_definitions(goals: int, levels: int) -> None:
         assert fronts(rows) == slow
         assert undominated(rows).tolist() == slow[0]
         np.testing.assert_allclose(crowding(rows), slow_crowding(rows.tolist()), atol=1e-12)
+
+
+@pytest.mark.parametrize("goals", [1, 3])
+def test_sums_of_ranks_count_who_is_better(goals: int) -> None:
+    for rows in draws(goals, 20, 4):
+        counted = [int((rows > row).sum()) for row in rows]
+        assert rank_sums(rows).tolist() == counted
+        assert int(rank_sums(rows).argmin()) in undominated(rows)
 
 
 @pytest.mark.parametrize("goals", [1, 2, 3, 4])

@@ -24,6 +24,11 @@ ASK_TELL: dict[str, dict[str, Any]] = {
     "local": {"improvement": "best", "init": 1},  # White et al., UAI 2021, algorithm 1
     "local-naszilla": {"improvement": "first", "init": 10},  # naszilla
     "evolution-naszilla": {"population": 30, "tournament": 10, "init": 10},  # naszilla
+    "bo-graph": {  # chosen on NAS-Bench-201: docs/studies/few-queries.md
+        "acquisition": "ei", "kappa": 1.5, "length": 1.5, "noise": 0.01, "log": True, "init": 10, "batch": 1,
+        "whole": 20_000, "candidates": 500, "parents": 10,
+    },
+    "evolution-ranks": {"population": 100, "tournament": 25, "init": None},  # as evolution
     "evolution": {"population": 100, "tournament": 25, "init": None},  # Real et al., AAAI 2019, 4.1: P = 100, S = 25
     "nsga2": {"population": 100},  # Deb et al., IEEE TEVC 2002, section IV
     "warmup-move": {  # Abdelfattah et al., ICLR 2021, section 5: their study of NAS-Bench-101
@@ -60,8 +65,9 @@ def test_dps_has_the_numbers_of_its_paper() -> None:
 
 def test_which_strategies_take_several_goals_and_which_hints_they_use() -> None:
     kinds = STRATEGIES.components.values()
-    assert {kind.name for kind in kinds if kind.several} == {"nsga2"}
+    assert {kind.name for kind in kinds if kind.several} == {"evolution-ranks", "nsga2"}
     assert {kind.name: set(kind.uses) for kind in kinds if kind.uses} == {
+        "bo-graph": {"features"},
         "guided": {"features"},
         "warmup-move": {"cheap"},
     }

@@ -48,10 +48,12 @@ def test_strategies_that_move_to_neighbours_are_refused(tables: Collection) -> N
     settings = TableSearchSettings(["accuracy:val"], ["local"], queries=5, seeds=1)
     with pytest.raises(InputError, match="got local, which moves to neighbours") as refusal:
         table_search(tables, settings)
-    moving = {"evolution", "evolution-naszilla", "local", "local-naszilla", "nsga2", "warmup-move"}
+    moving = {"evolution", "evolution-naszilla", "evolution-ranks", "local", "local-naszilla", "nsga2", "warmup-move"}
     for name, kind in STRATEGIES.components.items():
         if name in moving:
-            with pytest.raises(InputError, match="with one objective" if name == "nsga2" else f"got {name}"):
+            with pytest.raises(
+                InputError, match="with one objective" if name in ("evolution-ranks", "nsga2") else f"got {name}"
+            ):
                 check_strategy(kind)
         else:
             check_strategy(kind)

@@ -10,6 +10,7 @@ from nas.report.identity import METHOD_LABELS
 from nas.report.run_data import RunData
 from nas.report.wording import attack, ball, listed, norm, radius, value
 from nas.results import CorruptionResult, EvalResult, TransferResult
+from nas.strategies import STRATEGIES
 
 COUNTS = ("params", "flops")
 LARGE = 1e6
@@ -63,11 +64,18 @@ def _searched(run: RunData) -> str:
     if len(search.goals) > 1:
         return (
             f"{text}; {len(search.top):,} form the Pareto front: no cell is better than one of them by one score "
-            "without being worse by another. nas train and nas run take the first of the front, the best by "
-            f"{goal.name}."
+            "without being worse by another. nas train and nas run take the first of the front, "
+            f"{_first_of_front(run, goal.name)}."
         )
     best = search.best.metrics[goal.name]
     return f"{text}." if best is None else f"{text}; the best reached {_best_score(goal.name, best)}."
+
+
+def _first_of_front(run: RunData, goal: str) -> str:
+    kind = STRATEGIES.components.get((run.settings.get("strategy") or {}).get("name", ""))
+    if kind is not None and kind.sums_ranks:
+        return "which has the least sum of its ranks by these scores"
+    return f"the best by {goal}"
 
 
 def _best_score(metric: str, score: float) -> str:
