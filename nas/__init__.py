@@ -22,6 +22,7 @@ if _TYPE_CHECKING:
     from nas.api import score as score
     from nas.api import search as search
     from nas.api import space as space
+    from nas.api import table_search as table_search
     from nas.api import train_model as train_model
 
 # In a checkout, Python imports `./nas`, not the installed package; its other parts are the folders beside `./nas`.
@@ -32,7 +33,7 @@ if (_root / "setup.cfg").is_file() and (_root / "search_spaces").is_dir():
 
 _FACE = (  # names of `nas.api`, which is not imported earlier because it imports torch
     *("compare", "evaluate", "load", "open_run", "open_search", "open_tables", "rank_correlation"),
-    *("register", "resume", "score", "search", "space", "train_model"),
+    *("register", "resume", "score", "search", "space", "table_search", "train_model"),
 )
 
 

@@ -10,6 +10,7 @@ from nas.api.registering import register
 from nas.api.results import Found, Model, Report, Scores
 from nas.api.scoring import score
 from nas.api.searching import resume, search
+from nas.api.table_searching import table_search
 from nas.api.tables import open_tables
 from nas.api.training import train_model
 from nas.train.exported import load
@@ -35,5 +36,6 @@ __all__ = [
     "score",
     "search",
     "space",
+    "table_search",
     "train_model",
 ]

@@ -58,8 +58,8 @@ class OpenSearch:
         worker.functions[function_of(BY_HAND)] = lambda arch: None  # never called: the caller evaluates
         if settings.search.limits:
             raise InputError(
-                "Expected no search.limits in a search whose caller evaluates but got "
-                f"{', '.join(settings.search.limits)}; tell None for what is outside, or take search.constraints."
+                "Expected no search.limits in a search whose caller evaluates, as only the values of the objective are "
+                f"told, but got {', '.join(settings.search.limits)}; tell None for what is outside."
             )
         self._problem = SearchProblem(worker, store)
         with unchanged_process():

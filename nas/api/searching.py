@@ -38,6 +38,8 @@ def search(
     strategy: Any = None,
     budget: int | None = None,
     constraints: Sequence[str] | None = None,
+    limits: Sequence[str] | None = None,
+    joint: bool | None = None,
     data: Data = None,
     settings: SettingsGiven = None,
     seed: int | None = None,
@@ -60,6 +62,9 @@ def search(
         strategy: a strategy from `nas list strategies`; its options stand in settings: `{"strategy.population": 20}`.
         budget: how many different classes of isomorphic cells are evaluated.
         constraints: what candidates must satisfy: `["params<=1e6", "latency<=5"]`.
+        limits: what is known only after an evaluation: `["edgegpu_latency<=4"]`, of a column of tables, or
+            `["latency<=5"]`, which is measured. What is outside costs an evaluation and is never the best.
+        joint: with limits, whether a strategy with a model also ranks candidates by the limited quantities.
         data: a data set, an .npz file or a folder of class folders.
         settings: other settings by their keys.
         seed: everything random is drawn from it.
@@ -73,7 +78,7 @@ def search(
 
     Raises:
         InputError: if a setting is impossible or without effect, or data are missing.
-        NasError: if every evaluation failed.
+        NasError: if every evaluation failed, or none was within the limits.
 
     >>> import nas
     >>> found = nas.search(objective="params:min", strategy="random", budget=20, constraints=["params>=100000"])
@@ -93,6 +98,8 @@ def search(
         "strategy.name": name_of(strategy, STRATEGIES, SUPERNET_STRATEGIES),
         "search.budget": budget,
         "search.constraints": constraints,
+        "search.limits": limits,
+        "search.joint": joint,
         "seed": seed,
         "device": device,
         "executor.workers": workers,

@@ -96,7 +96,7 @@ class SearchResult(Result):
     failed: int  # how many of these have no value
     exhausted: bool  # whether the search ended because it found no further class
     supernet: SupernetTraining | None = field(default=None, metadata=flat())
-    library: str | None = None  # which fitted the strategy's model, if the numbers depend on that
+    library: str | None = None  # which fitted the strategy's model or the predictor, if the numbers depend on that
     limited: LimitedSearch | None = None  # if there are limits
 
     @property

@@ -12,7 +12,7 @@ from nas.core.io.records import Json
 from nas.core.seeds import derive
 from nas.objectives import constant_logits
 from nas.objectives.functions import Function, import_function, source_sha256
-from nas.objectives.notation import PYTHON, function_of, source_of
+from nas.objectives.notation import PREDICTED, PYTHON, function_of, source_of
 from nas.objectives.short_training import check_validation_part
 from nas.results import SearchResult
 from nas.runs.run_folder import Run
@@ -23,6 +23,7 @@ from nas.searches.loop import Search
 from nas.searches.percentile_ranks import percentile_ranks
 from nas.searches.problem import SearchProblem
 from nas.settings.schema import Settings, is_supernet
+from nas.strategies.predictors import PREDICTORS
 from nas.train import check_parts, large_batch_note
 
 PEER_SIZE = 0.10  # largest difference of its number of weights from that of the best, as a fraction
@@ -125,7 +126,7 @@ def _ask_and_tell(context: RunContext) -> SearchResult:
             loop.step(stage.flush)
             context.watcher.update(loop.evaluated, "")
             stage.flush()
-        result = loop.result(settings.search.objective)
+        result = _with_library(loop.result(settings.search.objective), settings)
         tables = context.worker.tables
         if tables is None:
             return result
@@ -151,7 +152,14 @@ def best_so_far(run: Run) -> SearchResult | None:
     limits = problem.strategy.limits
     if not any(one.result is not None and limits.hold(one.result) for one in store.history()):
         return None
-    return replace(loop.result(settings.search.objective), exhausted=False)
+    return replace(_with_library(loop.result(settings.search.objective), settings), exhausted=False)
+
+
+def _with_library(result: SearchResult, settings: Settings) -> SearchResult:
+    """With the library of the strategy's model, or else of the predictor behind the objective `predicted`."""
+    if result.library is None and any(source_of(name) == PREDICTED for name in settings.search.metrics()):
+        return replace(result, library=PREDICTORS.get(settings.predicted.model)().library)
+    return result
 
 
 def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> str:

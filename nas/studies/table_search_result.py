@@ -87,7 +87,10 @@ class TableSearchResult(Record):
 
 
 def csv_rows(result: TableSearchResult) -> str:
-    """One row per objective, strategy and column; an empty cell where the table has no value."""
+    """One row per objective, strategy and column; an empty cell where the table has no value.
+
+    With limits, `feasible` is the share of the queries within them and `runs_within` that of the runs that found one.
+    """
     header: list[Any] = [
         "objective",
         "strategy",
@@ -100,10 +103,13 @@ def csv_rows(result: TableSearchResult) -> str:
         "found",
         "seconds",
     ]
-    rows = [header]
+    limited = ["feasible", "runs_within"] if result.limits else []
+    rows = [[*header, *limited]]
     for objective, entry in result.objectives.items():
         for name, one in entry.strategies.items():
             others = [result.queries, result.seeds, one.queries_to_optimum.found, one.seconds]
+            if one.feasible is not None:
+                others += [one.feasible.share, one.feasible.runs]
             for column, spread in one.columns.items():
                 rows.append([objective, name, column, spread.mean, spread.sd, result.optimum[column], *others])
     return csv_text(rows)

@@ -24,6 +24,7 @@ WITHOUT = {  # what takes fewer of these arguments, and why
     "register": EVERY_VERB,  # it does no work
     "resume": {"seed", "device"},  # those of the run
     "space": EVERY_VERB,  # it does no work
+    "table_search": {"device", "run"},  # it looks up, and leaves no folder
 }
 
 

@@ -41,6 +41,8 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown device": ({"device": "gpu"}, ["device=gpu"]),
     "no workers": ({"workers": 0}, ["executor.workers=0"]),
     "negative seed": ({"seed": -1}, ["seed=-1"]),
+    "unreadable limit": ({"limits": ["latency<<1"]}, ["search.limits=[latency<<1]"]),
+    "joint without a limit": ({"joint": True}, ["search.joint=true"]),
     "unreadable constraint": ({"constraints": ["params<<1"]}, ["search.constraints=[params<<1]"]),
 }
 

@@ -125,3 +125,18 @@ def test_studies_take_opened_tables(tmp_path: Path) -> None:
     settings = TableSearchSettings(["scores:croze"], ["random"], queries=3, seeds=2)
     opened, collected = (table_search(one, settings).strategies["random"] for one in (tables, tables.collection))
     assert opened.columns == collected.columns
+    steps: list[tuple[float, float, str]] = []
+    limited = nas.table_search(
+        tables,
+        "scores:croze",
+        "random",
+        queries=3,
+        seeds=2,
+        limits=["scores:croze>=1"],
+        progress=lambda *step: steps.append(step),
+    )
+    assert limited.limits == ["scores:croze>=1"]
+    assert limited.strategies["random"].feasible is not None
+    assert steps[-1][:2] == (2, 2)
+    with pytest.raises(InputError, match=r"Expected what nas\.open_tables returns but got an object of type dict"):
+        nas.table_search({}, "clean")

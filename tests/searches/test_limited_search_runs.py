@@ -11,6 +11,7 @@ import nas
 from nas.core.errors import InputError, NasError
 from nas.core.seeds import derive
 from nas.search_spaces import NASBench201
+from nas.strategies.predictors.boosted_trees import BoostedTrees
 
 SPACE = NASBench201()
 
@@ -25,8 +26,8 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def searched(scores: Path, limit: str, **more: Any) -> Any:
-    settings = {"tables.scores": str(scores), "search.limits": [limit], "search.ask": 4, **more}
-    return nas.search(objective="scores:good:max", strategy="random", budget=10, settings=settings)
+    settings = {"tables.scores": str(scores), "search.ask": 4, **more}
+    return nas.search(objective="scores:good:max", strategy="random", budget=10, limits=[limit], settings=settings)
 
 
 def test_a_run_says_what_was_within_and_its_best_is_within(scores: Path) -> None:
@@ -60,11 +61,20 @@ def test_limits_are_on_what_only_an_evaluation_tells(scores: Path, limit: str, w
 
 def test_joint_needs_limits_and_a_column_needs_its_table() -> None:
     with pytest.raises(InputError, match=r"without search\.limits"):
-        nas.search(strategy="random", settings={"search.joint": True})
+        nas.search(strategy="random", joint=True)
     with pytest.raises(InputError, match="edgegpu_latency"):
         nas.search(strategy="random", settings={"search.limits": ["edgegpu_latency<=4"]})
 
 
 def test_who_evaluates_by_hand_tells_none_instead() -> None:
-    with pytest.raises(InputError, match="tell None"):
+    with pytest.raises(InputError, match=r"only the values of the objective are told.*; tell None"):
         nas.open_search(strategy="random", settings={"search.limits": ["latency<=4"]})
+
+
+def test_a_predictor_whose_library_matters_is_named(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("arch,accuracy\n" + "".join(f"{arch},{str(arch).count('3x3')}\n" for arch in SPACE.draw(6)))
+    for model, expected in (("boosted-trees", BoostedTrees().library), ("gp", None)):
+        settings = {"predicted.labels": str(labels), "predicted.model": model}
+        found = nas.search(objective="predicted", strategy="random", budget=2, settings=settings)
+        assert found.library == expected

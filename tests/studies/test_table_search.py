@@ -269,6 +269,7 @@ def test_csv_and_picture(tables: Collection) -> None:
     assert ticks == [10, 12, 22, 24]
     rows = list(csv.DictReader(csv_rows(result).splitlines()))
     assert len(rows) == 2 * len(result.columns)
+    assert "feasible" not in rows[0]
     assert float(rows[0]["mean"]) == result.strategies["random"].columns["clean"].mean
     assert TableSearchResult.from_json(result.to_json()) == result
     assert list(result.strategies["random"].to_json())[:2] == result.columns[:2], "the columns come first"
@@ -372,6 +373,10 @@ def test_limits_are_known_only_after_a_query(tables: Collection) -> None:
     assert random.feasible.best[-1] == pytest.approx(np.mean(best))
     assert random.columns["clean"].mean == pytest.approx(np.mean(best))
     assert result.limits == ["noise<=300"]
+    row = next(csv.DictReader(csv_rows(result).splitlines()))
+    within = result.strategies["random"].feasible
+    assert within is not None
+    assert (float(row["feasible"]), float(row["runs_within"])) == (within.share, within.runs)
     assert result.optimum["noise"] == pytest.approx(
         min(value for value in map(float, tables.values("noise", tables.classes(["noise"])))), abs=300
     )
