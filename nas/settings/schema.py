@@ -265,7 +265,9 @@ def from_values(values: config.Values, overrides: list[str], proxies: Iterable[s
     own_schema = functools.partial(schema, proxies=[*mentioned, *proxies])
     kind = own_schema(*chosen)
     try:
-        settings = config.checked(config.override(values, overrides, kind), kind)
+        typed = config.override({}, overrides, kind)
+        config.check_files(typed)
+        settings = config.checked(config.over(values, typed), kind)
     except config.UnknownKey as error:
         raise known_elsewhere(error, *chosen, own_schema) or error from None
     settings.data = located(settings.data)

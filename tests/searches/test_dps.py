@@ -288,6 +288,35 @@ def test_the_recipes_with_settings_that_dps_found(name: str) -> None:
     assert settings.proxies.eproxy.settings is None  # the file was read, and the run does not need it
 
 
+def test_a_settings_file_replaces_the_options_of_a_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "found.yaml"
+    file.write_text("stages: 2\nc_mid: [64, 64]\nlr: 0.5\n")
+    recipe = tmp_path / "own.yaml"
+    recipe.write_text(f"extends: cifar10-darts-eproxy\nproxies: {{eproxy: {{settings: {file}}}}}\n")
+    for settings in (
+        load("cifar10-darts-eproxy", [f"proxies.eproxy.settings={file}"]),
+        load("cifar10-darts-eproxy", [f"objective.settings={file}", "objective.c_mid=[64,64]"]),
+        load(str(recipe), []),
+    ):
+        options = settings.proxies.eproxy
+        assert (options.stages, options.c_mid, options.lr) == (2, [64, 64], 0.5)
+        assert options.c_out == 32, "that of the recipe"
+    typed = load(str(recipe), ["objective.lr=1.2"]).proxies.eproxy
+    assert (typed.lr, typed.stages) == (1.2, 2), "what the user types replaces a recipe's file, also with a default"
+    assert load(str(recipe), ["objective.settings=eproxy/nb201"]).proxies.eproxy.alpha == -0.2
+    assert load(str(recipe), ["objective.settings=null"]).proxies.eproxy.lr == 1.2
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_an_option_is_not_typed_beside_the_file_that_has_it(typed: bool, tmp_path: Path) -> None:
+    (tmp_path / "found.yaml").write_text("lr: 0.5\n")
+    own = f"extends: cifar10-darts-eproxy\nproxies: {{eproxy: {{settings: {tmp_path}/found.yaml, lr: 1.2}}}}\n"
+    (tmp_path / "own.yaml").write_text(own)
+    overrides = ["objective.lr=1.2", f"objective.settings={tmp_path}/found.yaml"]
+    with pytest.raises(InputError, match=r"Expected proxies\.eproxy\.lr from .*both \(0\.5 and 1\.2\)"):
+        load("cifar10-darts-eproxy", overrides) if typed else load(str(tmp_path / "own.yaml"), [])
+
+
 # the choice among the finalists
 
 

@@ -1,6 +1,6 @@
 """Compose short YAML files, apply `key=value` overrides, and check every key and type against dataclasses."""
 
-from nas.core.config.recipes import compose, describe, shipped
+from nas.core.config.recipes import check_files, compose, describe, over, shipped
 from nas.core.config.schema import (
     OVERRIDE,
     PATH,
@@ -23,6 +23,7 @@ __all__ = [
     "Section",
     "UnknownKey",
     "Values",
+    "check_files",
     "checked",
     "compose",
     "describe",
@@ -30,6 +31,7 @@ __all__ = [
     "flat",
     "has_key",
     "merge",
+    "over",
     "override",
     "path_field",
     "plain",

@@ -20,6 +20,8 @@ from nas.core.errors import InputError
 from nas.core.io.files import read_text
 from nas.core.suggestions import suggest
 
+FILE = "settings"  # the key under which a section may name a file of its options
+
 
 def shipped() -> list[str]:
     """The names of the recipes that are shipped with the project."""
@@ -37,7 +39,8 @@ def compose(name: str, above: tuple[str, ...] = ()) -> Values:
     """The values of a shipped recipe or, if `name` ends in .yaml, of a file, over those of recipes that it `extends`.
 
     A file that another file extends is looked up in the same folder. `above` are the recipes that extend this one.
-    Raises InputError if one of them is missing or is not YAML, or if they extend each other in a circle.
+    Raises InputError if one of them is missing or is not YAML, if they extend each other in a circle, or if one has an
+    option both in a file of settings and on its own.
     """
     text, where = _read(name)
     own = copy.deepcopy(_parsed(text, where))
@@ -51,7 +54,55 @@ def compose(name: str, above: tuple[str, ...] = ()) -> Values:
         if extended in (*above, name):
             raise InputError(f"Expected no circle of recipes but {where} extends {parent!r}, which extends it in turn.")
         merged = _merged_by_name(merged, compose(extended, (*above, name)))
+    check_files(own)
     return _merged_by_name(merged, own)
+
+
+def over(below: Values, above: Values) -> Values:
+    """`merge`, where a file that a section names under `settings` counts as the values that are in it.
+
+    So a file in `above` replaces those options of `below` that it has, and an option in `above` replaces that of a file
+    in `below`.
+    """
+    return merge(_yielding(below, above), above)
+
+
+def check_files(values: Values, path: str = "") -> None:
+    """Raises InputError if a section names a file of settings and has another value for an option that the file has."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            check_files(value, f"{path}{key}.")
+    for key, value in _of_file(values).items():
+        if key in values and _listed(values[key]) != _listed(value):
+            raise InputError(
+                f"Expected {path}{key} from {path}{FILE}={values[FILE]} or on its own but got both ({value} and "
+                f"{values[key]}); leave one out, or change the file."
+            )
+
+
+def _yielding(below: Values, above: Values) -> Values:
+    """`below` without what a file in `above` has, and with its own file read if `above` has an option of that."""
+    both = {key: (value, above[key]) for key, value in below.items() if key in above}
+    below = below | {key: _yielding(*two) for key, two in both.items() if all(isinstance(one, dict) for one in two)}
+    file = _of_file(above)
+    own = {} if FILE in above else _of_file(below)
+    if any(key in above for key in own):
+        below = own | {key: value for key, value in below.items() if key != FILE}
+    return {key: value for key, value in below.items() if key not in file}
+
+
+def _of_file(section: Values) -> Values:
+    """The values of the file of settings that a section names; empty if it names none that can be read."""
+    name = section.get(FILE)
+    try:
+        return compose(expanded(name)) if isinstance(name, str) else {}
+    except InputError:
+        return {}
+
+
+def _listed(value: Any) -> list[Any]:
+    """A value that may be a list or the single entry of one."""
+    return value if isinstance(value, list) else [value]
 
 
 @functools.lru_cache(maxsize=64)
@@ -77,7 +128,7 @@ def _merged_by_name(below: Values, above: Values) -> Values:
         old, new = below[key], above.get(key)
         return isinstance(old, dict) and isinstance(new, dict) and new.get("name", old.get("name")) != old.get("name")
 
-    return merge({key: value for key, value in below.items() if not renamed(key)}, above)
+    return over({key: value for key, value in below.items() if not renamed(key)}, above)
 
 
 def _no_section(where: str) -> InputError:

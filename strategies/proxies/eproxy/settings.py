@@ -28,7 +28,8 @@ class EproxyOptions(BatchOptions):
 
     `transform`, `barrier`, `c_mid`, `features` and `coefficient` have one value for all stages or one for each, the
     last stage first. `settings` names a file that `nas dps` wrote (or a shipped one, such as eproxy/nb201); its values
-    take the place of the defaults.
+    take the place of the defaults, and of what a recipe says. A recipe's file yields in turn to options given on their
+    own.
 
     `use_barrier=false` takes the barrier away (the ablation of the paper's Table 1): the transform's output, after ReLU
     and normalisation, is compared with the target itself, as with the release's `EmptyBarrier`. That output then needs
