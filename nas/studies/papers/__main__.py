@@ -15,6 +15,7 @@ from nas.studies.papers.networks import Networks
 from nas.studies.papers.page import page
 from nas.studies.papers.picking import pick
 from nas.studies.papers.plan import OWN, PLANS, SMALL
+from nas.studies.papers.queries import QUERY_PLAN, score_queries
 from nas.studies.papers.scoring import ABLATION_PLAN, Scores, score_ablation, score_picked, score_pool, score_proxies
 
 
@@ -40,7 +41,7 @@ def main() -> None:
             compute(part, scores, Networks(plan, given.data, given.limit), given.images)
 
 
-PARTS = ("scores", "pool", "picked", "ablation")
+PARTS = ("scores", "pool", "picked", "ablation", "queries")
 
 
 def compute(part: str, scores: Scores, networks: Networks, images: Path) -> None:
@@ -54,6 +55,9 @@ def compute(part: str, scores: Scores, networks: Networks, images: Path) -> None
     elif part == "ablation":
         if scores.plan.name == ABLATION_PLAN:
             score_ablation(scores, networks, images, report)
+    elif part == "queries":
+        if scores.plan.name == QUERY_PLAN:
+            score_queries(scores, networks, images, report)
     elif scores.plan.settings:
         if part == "pool":
             score_pool(scores, networks, images, report)

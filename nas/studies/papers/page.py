@@ -11,6 +11,7 @@ from nas.studies.papers.networks import Networks
 from nas.studies.papers.picking import in_words
 from nas.studies.papers.plan import LABELS, SpacePlan
 from nas.studies.papers.published import published
+from nas.studies.papers.queries import QUERY_PLAN, queries_table
 from nas.studies.papers.ranking import DPS, Gain, TaskRanking, noise_ceiling, rank, score_table
 from nas.studies.papers.scoring import ABLATION_PLAN, Scores, pool_of
 
@@ -28,6 +29,8 @@ def page(plans: Sequence[SpacePlan], size: str, rows: Path, data: Path) -> str:
     for scores, networks in pairs:
         if scores.plan.name == ABLATION_PLAN and scores.ablation.rows:
             parts.append(ablation(scores, networks))
+        if scores.plan.name == QUERY_PLAN and scores.queries.rows:
+            parts.append(queries_table(scores, networks))
     return "\n\n".join(parts)
 
 

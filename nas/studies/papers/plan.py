@@ -14,6 +14,7 @@ LABELS = 20  # networks with known accuracies from which a setting of Eproxy is 
 PROXIES = ("synflow", "nwot", "zen", "zico", "croze", "eproxy")
 SMALL, OWN = "small", "own"  # sizes of the scored networks
 WIDTH_SHARE = "width_share"
+FEW = 12
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class SpacePlan:
     lr: float = 1.2  # of Eproxy in the release
     networks: int = 200
     proxies: tuple[str, ...] = PROXIES
-    settings: int = 40  # of Eproxy in the pool from which tasks pick; 0: no search for settings
+    settings: int = 40  # of Eproxy in the pool from which tasks pick; `FEW` where a loss is expensive, 0 for none
     small_heads: tuple[int, int] = (128, 32)
     drawn_as: str | None = None
     several_runs: bool = False  # whether isomorphic strings were trained one by one
@@ -75,22 +76,37 @@ _MR = ("cls-50-1000", "cls-50-100", "cls-10-1000", "seg", "video")
 
 
 def _nds(name: str, space: str, title: str, file: str, small: Json) -> SpacePlan:
-    return SpacePlan(name, space, "NDS, ImageNet", title, {"imagenet": (file, "accuracy")}, small, {}, (512, 32))
+    tasks = {"imagenet": (file, "accuracy")}
+    return SpacePlan(name, space, "NDS, ImageNet", title, tasks, small, {}, (512, 32), settings=FEW)
+
+
+def _transnas(half: str, several_runs: bool) -> SpacePlan:
+    title = f"TransNAS-Bench-101, {half}"
+    tasks = _files(f"transnas_{half}_", _TRANSNAS, "val", ".csv")
+    small = {"channels": 16}
+    return SpacePlan(
+        f"transnas-{half}", f"transnas-{half}", title, title, tasks, small, {}, (32, 32), 1.0, several_runs=several_runs
+    )
+
+
+def _darts(name: str, title: str, file: str) -> SpacePlan:
+    return SpacePlan(
+        name,
+        "darts",
+        "DARTS cells, CIFAR-10",
+        title,
+        {"cifar10": (file, "val")},
+        {"channels": 8, "cells": 8},
+        {},
+        (512, 32),
+        proxies=("synflow", "nwot", "croze"),
+        settings=0,
+        predicted=False,
+    )
 
 
 PLANS = (  # in the order in which they are scored
-    SpacePlan(
-        "transnas-micro",
-        "transnas-micro",
-        "TransNAS-Bench-101, micro",
-        "TransNAS-Bench-101, micro",
-        _files("transnas_micro_", _TRANSNAS, "val", ".csv"),
-        {"channels": 16},
-        {},
-        (32, 32),
-        1.0,
-        several_runs=True,
-    ),
+    _transnas("micro", several_runs=True),
     _nds("nds-resnext-a", "nds-resnext-a", "ResNeXt-A", "nds_ResNeXt-A_in.json", {"width_multiplier": 0.5}),
     SpacePlan(
         "nasbench101",
@@ -101,6 +117,7 @@ PLANS = (  # in the order in which they are scored
         {"channels": 32},
         {},
         (512, 64),
+        settings=FEW,
         small_heads=(512, 64),
         shorter={"4 epochs": "val_4", "12 epochs": "val_12", "36 epochs": "val_36"},
     ),
@@ -127,49 +144,16 @@ PLANS = (  # in the order in which they are scored
         {"stem_stride": 1},
         (32, 32),
         1.0,
+        settings=FEW,
     ),
     _nds("nds-darts", "nds-darts", "DARTS", "nds_DARTS_in.json", {WIDTH_SHARE: 0.25}),
     _nds("nds-amoeba", "nds-amoeba", "Amoeba", "nds_Amoeba_in.json", {WIDTH_SHARE: 0.25}),
     _nds(
         "nds-darts-fixed", "nds-darts", "DARTS, fixed width and depth", "nds_DARTS_fix-w-d_in.json", {WIDTH_SHARE: 0.25}
     ),
-    SpacePlan(
-        "transnas-macro",
-        "transnas-macro",
-        "TransNAS-Bench-101, macro",
-        "TransNAS-Bench-101, macro",
-        _files("transnas_macro_", _TRANSNAS, "val", ".csv"),
-        {"channels": 16},
-        {},
-        (32, 32),
-        1.0,
-    ),
-    SpacePlan(
-        "darts-trained",
-        "darts",
-        "DARTS cells, CIFAR-10",
-        "trained networks",
-        {"cifar10": ("darts_trained.csv", "val")},
-        {"channels": 8, "cells": 8},
-        {},
-        (512, 32),
-        proxies=("synflow", "nwot", "croze"),
-        settings=0,
-        predicted=False,
-    ),
-    SpacePlan(
-        "darts-surrogate",
-        "darts",
-        "DARTS cells, CIFAR-10",
-        "surrogate of NAS-Bench-301",
-        {"cifar10": ("nasbench301_surrogate.csv", "val")},
-        {"channels": 8, "cells": 8},
-        {},
-        (512, 32),
-        proxies=("synflow", "nwot", "croze"),
-        settings=0,
-        predicted=False,
-    ),
+    _transnas("macro", several_runs=False),
+    _darts("darts-trained", "trained networks", "darts_trained.csv"),
+    _darts("darts-surrogate", "surrogate of NAS-Bench-301", "nasbench301_surrogate.csv"),
     SpacePlan(
         "nasbench201",
         "nasbench201",

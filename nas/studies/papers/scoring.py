@@ -68,6 +68,11 @@ class Scores:
         return self._store("picked", ("setting", "arch"), ("seconds", "loss"))
 
     @cached_property
+    def queries(self) -> RowStore:
+        """The losses that searches on NAS-Bench-201 ask for, without the FLOPs term, by the class of a string."""
+        return self._store("queries", ("setting", "arch"), ("seconds", "loss"))
+
+    @cached_property
     def ablation(self) -> RowStore:
         """The losses of Eproxy with and without its barrier."""
         return self._store("ablation", ("variant", "arch"), ("seconds", "loss"))
@@ -102,6 +107,12 @@ class Workers:
         labelled = frozenset(self.networks.labelled)
         (value,) = self._worker(arch, lambda settings: LossWorker(settings, labelled))(LossTask(arch, (setting,)))
         return value if isinstance(value, float) else None
+
+    def timed_loss(self, arch: str, setting: str) -> tuple[float, float | None]:
+        """The seconds that the loss of Eproxy under a setting takes, and the loss."""
+        begun = time.process_time()
+        loss = self.loss(arch, setting)
+        return time.process_time() - begun, loss
 
     def _worker(self, arch: str, make: Callable[[Settings], Any]) -> Any:
         plan, size = self.scores.plan, self.scores.size
@@ -188,9 +199,7 @@ def score_picked(scores: Scores, networks: Networks, settings: Sequence[str], im
         for setting in settings:
             if (setting, key_of(arch)) in scores.picked.rows:
                 continue
-            begun = time.process_time()
-            loss = workers.loss(arch, setting)
-            scores.picked.add((setting, key_of(arch)), (time.process_time() - begun, loss))
+            scores.picked.add((setting, key_of(arch)), workers.timed_loss(arch, setting))
         report(f"{scores.plan.name}: {len(scores.picked.rows)} losses under {len(settings)} picked settings")
 
 
