@@ -217,6 +217,9 @@ class SearchSpace(Points[A]):
     ) -> Supernet:
         """All architectures in one network, with weights drawn from torch's global generator.
 
+        A supernet may also take `partial=K` (1/K of the channels of a state pass through the operations) and
+        `edge_weights=True` (a weight for each edge), which some strategies ask for.
+
         Raises InputError if the space has no supernet.
         """
         raise InputError(f"Expected a space with a supernet but {self.name} has none; take another strategy.")

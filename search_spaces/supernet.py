@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,26 @@ from torch.nn import functional
 from nas.search_spaces.network import RGB
 
 M = TypeVar("M", bound=nn.Module)
+REMOVED = -1e9  # in place of the α of an operation that is not kept: its share of the softmax is exactly 0
+
+
+class Mixed(NamedTuple):
+    """How the operations of one cell are mixed in a pass."""
+
+    weights: Tensor  # (edges, operations), with their graph to α
+    computed: list[list[bool]] | None = None  # for each edge the operations that are computed; None: all of them
+
+
+class EdgePass(NamedTuple):
+    """What a pass does on one edge, besides the weights of the operations."""
+
+    computed: list[bool] | None = None  # which operations are computed; the weights of the others are 0. None: all
+    factor: Tensor | None = None  # the weight β of the edge (a scalar), for channels that pass no operation
+    skip_output: Callable[[Tensor], Tensor] | None = None  # applied to the output of a skip connection
+
+
+Mixer = Callable[[str, Tensor], Mixed]  # the name of a cell and its α → how its operations are mixed
+WHOLE = EdgePass()
 
 
 def batch_norm(x: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -68,27 +88,51 @@ class Supernet(nn.Module, ABC):
 
     If `precision` is a half-precision type, the passes run under autocast; the logits have the type of the images.
 
+    A strategy may set attributes, which are no part of `state_dict`: `mixer` (weights other than softmax(α), or only
+    some of the operations), `kept` (the operations that are left; the softmax is over these), `forbidden` (operations
+    that cannot be derived) and `skip_output` (what is done to the output of skip connections).
+
+    With `edge_weights`, an edge is also multiplied by the softmax of its β over the edges into the same node (Xu et
+    al., ICLR 2020, arXiv:1907.05737, section 3.3). The β are architecture parameters too.
+
     α starts at 10⁻³·N(0, 1), as in the release of DARTS. torch draws the first weights from its global generator.
     """
 
     operations: ClassVar[tuple[str, ...]]  # the columns of every α
     derived_edges: ClassVar[int]  # number of edges of a derived cell
+    edges: ClassVar[tuple[tuple[int, int], ...]] = ()  # (source, node) of each row of α, for edge weights
     mean: Tensor
     std: Tensor
 
-    def __init__(self, edges: dict[str, int], mean: RGB = (0.0, 0.0, 0.0), std: RGB = (1.0, 1.0, 1.0)) -> None:
+    def __init__(
+        self,
+        edges: dict[str, int],
+        mean: RGB = (0.0, 0.0, 0.0),
+        std: RGB = (1.0, 1.0, 1.0),
+        edge_weights: bool = False,
+    ) -> None:
         """`edges`: cell name → number of its edges, one row of α each."""
         super().__init__()
         self.precision: torch.dtype | None = None
+        self.mixer: Mixer | None = None
+        self.kept: dict[str, Tensor] | None = None  # cell name → (edges, operations) of bool
+        self.forbidden: dict[str, Tensor] | None = None  # the same: operations that are never derived
+        self.skip_output: Callable[[Tensor], Tensor] | None = None
+        self.edge_passes: dict[str, list[EdgePass]] = {}  # of the current pass, by the name of the cell
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self.alphas = nn.ParameterDict(
             {name: nn.Parameter(1e-3 * torch.randn(count, len(self.operations))) for name, count in edges.items()}
         )
+        betas = edges if edge_weights else {}
+        self.betas = nn.ParameterDict({name: nn.Parameter(1e-3 * torch.randn(count)) for name, count in betas.items()})
 
     @abstractmethod
     def logits(self, x: Tensor, probabilities: dict[str, Tensor]) -> Tensor:
-        """Logits of normalised images, with the operations of each cell mixed by its `probabilities`."""
+        """Logits of normalised images, with the operations of each cell mixed by its `probabilities`.
+
+        These contain the weights of the edges, if there are any. `edge_passes` says what need not be computed.
+        """
 
     @abstractmethod
     def derive(self) -> Any:
@@ -98,14 +142,67 @@ class Supernet(nn.Module, ABC):
     def skips(self) -> dict[str, int]:
         """Cell name → number of skip connections in the derived cell."""
 
+    def choices(self) -> list[int]:
+        """The columns of α that `derive` may choose: all but that of `none`."""
+        return [column for column, name in enumerate(self.operations) if name != "none"]
+
+    def path(self, arch: Any) -> dict[str, Tensor]:
+        """Cell name → (edges, operations): how often an architecture of the space has each operation on each edge.
+
+        With these as weights, a pass is that of the architecture alone.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say which operations an architecture has.")
+
     def forward(self, x: Tensor) -> Tensor:
+        mixed, weights = self.mixed(), {}
+        for name, one in mixed.items():
+            edges = self.edge_weights(name)
+            weights[name] = one.weights if edges is None else one.weights * edges[:, None]
+            self.edge_passes[name] = [
+                EdgePass(None if one.computed is None else one.computed[row], factor, self.skip_output)
+                for row, factor in enumerate([None] * len(one.weights) if edges is None else edges.unbind())
+            ]
         with torch.autocast(x.device.type, self.precision, enabled=self.precision is not None):
-            logits = self.logits((x - self.mean) / self.std, self.probabilities())
+            logits = self.logits((x - self.mean) / self.std, weights)
+        self.edge_passes.clear()
         return logits.to(x.dtype)
 
+    def mixed(self) -> dict[str, Mixed]:
+        """Cell name → how a pass mixes the operations now, without the weights of the edges."""
+        if self.mixer is not None:
+            return {name: self.mixer(name, alpha) for name, alpha in self.alphas.items()}
+        kept = self.kept
+        return {
+            name: Mixed(probability, None if kept is None else kept[name].tolist())
+            for name, probability in self.probabilities().items()
+        }
+
     def probabilities(self) -> dict[str, Tensor]:
-        """Cell name → softmax of α over the operations, (edges, operations)."""
-        return {name: alpha.softmax(1) for name, alpha in self.alphas.items()}
+        """Cell name → softmax of α over the operations that are kept, (edges, operations)."""
+        kept = self.kept
+        if kept is None:
+            return {name: alpha.softmax(1) for name, alpha in self.alphas.items()}
+        return {
+            name: alpha.masked_fill(~kept[name], REMOVED).softmax(1) * kept[name] for name, alpha in self.alphas.items()
+        }
+
+    def edge_weights(self, name: str) -> Tensor | None:
+        """The softmax of β over the edges into each node, (edges,); None without edge weights."""
+        if name not in self.betas:
+            return None
+        nodes = [node for _, node in self.edges]
+        counts = [nodes.count(node) for node in dict.fromkeys(nodes)]
+        return torch.cat([part.softmax(0) for part in self.betas[name].split(counts)])
+
+    def strengths(self) -> dict[str, Tensor]:
+        """Cell name → what `derive` compares: the probabilities, times the weights of their edges."""
+        found = {}
+        for name, probability in self.probabilities().items():
+            edges = self.edge_weights(name)
+            found[name] = probability if edges is None else probability * edges[:, None]
+            if self.forbidden is not None:
+                found[name] = found[name].masked_fill(self.forbidden[name], 0.0)
+        return found
 
     def entropy(self) -> dict[str, float]:
         """Cell name → mean over the edges of the entropy of softmax(α), in nats: ln(operations) if all are equal."""
@@ -116,9 +213,9 @@ class Supernet(nn.Module, ABC):
             }
 
     def architecture_parameters(self) -> list[nn.Parameter]:
-        """The α, cell by cell."""
-        return list(self.alphas.values())
+        """The α, cell by cell, then the β in the same order."""
+        return [*self.alphas.values(), *self.betas.values()]
 
     def weights(self) -> list[nn.Parameter]:
-        """All parameters except the α."""
-        return [parameter for name, parameter in self.named_parameters() if not name.startswith("alphas.")]
+        """All parameters except the α and β."""
+        return [parameter for name, parameter in self.named_parameters() if not name.startswith(("alphas.", "betas."))]

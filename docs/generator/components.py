@@ -20,6 +20,9 @@ from nas.strategies import STRATEGIES
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.strategies.supernet.mixing.mixtures import MIXTURES
+from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES
+from nas.strategies.supernet.penalties import PENALTIES
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 from nas.train.methods import METHODS
@@ -91,12 +94,15 @@ def strategies() -> str:
                 for name, one in REGULARISERS.components.items()
             ],
         ),
-        "`strategy.perturbation=NAME`:",
-        table(
-            ("name", "what it is", "reference"),
-            [(code(name), doc(one.compute), sources(one.references)) for name, one in PERTURBATIONS.components.items()],
-        ),
     ]
+    for key, registry in (
+        ("perturbation", PERTURBATIONS),
+        ("penalty", PENALTIES),
+        ("mixture", MIXTURES),
+        ("mixture_noise", MIXTURE_NOISES),
+    ):
+        known = [(code(name), doc(one.compute), sources(one.references)) for name, one in registry.components.items()]
+        terms += [f"`strategy.{key}=NAME`:", table(("name", "what it is", "reference"), known)]
     purpose = (
         "The search strategies, `strategy.name=NAME`, with their options, `strategy.KEY=VALUE`. What they reach on "
         "published tables: docs/studies/strategies.md."

@@ -20,14 +20,21 @@ from nas.settings.schema import Settings, what_names_components
 from nas.strategies import STRATEGIES
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
-from nas.strategies.supernet import PERTURBATIONS, REGULARISERS, SUPERNET_STRATEGIES
+from nas.strategies.supernet import (
+    MIXTURE_NOISES,
+    MIXTURES,
+    PENALTIES,
+    PERTURBATIONS,
+    REGULARISERS,
+    SUPERNET_STRATEGIES,
+)
 from nas.train.methods import METHODS
 
 T = TypeVar("T")
 
 REGISTRIES: tuple[Registry[Any], ...] = (
     *(SPACES, STRATEGIES, SUPERNET_STRATEGIES, PROXIES, PREDICTORS, METHODS, ATTACKS, CORRUPTIONS, LOADERS),
-    *(PERTURBATIONS, REGULARISERS),
+    *(PERTURBATIONS, REGULARISERS, MIXTURES, MIXTURE_NOISES, PENALTIES),
 )
 NAME = re.compile(r"[A-Za-z_][\w.-]*")  # others have a meaning in lists, objectives or names of attacks
 METRICS = (GRAPH, LATENCY, PREDICTED)  # names of metrics that no proxy can have
@@ -37,8 +44,8 @@ def register(thing: T) -> T:
     """Let this process use a part of one's own by its name, wherever a name is taken.
 
     Such parts are search spaces, strategies, proxies, predictors, training methods, attacks, corruptions, data sets,
-    and the perturbations and regularisers of supernets. Workers use those that stand in a module; a script or notebook
-    itself cannot be imported. `nas list` and other processes do not know them.
+    and the perturbations, regularisers, penalties and mixtures of supernets. Workers use those that stand in a module;
+    a script or notebook itself cannot be imported. `nas list` and other processes do not know them.
 
     Args:
         thing: a class derived from `SearchSpace`, `Strategy`, `Attack`, ..., or what `@proxy(...)` makes of a function.

@@ -16,6 +16,8 @@ def forecast_text(forecast: Forecast) -> str:
         note = f"  {count:,} forward+backward passes of one image" if count else ""
         lines.append(f"  {name:<7} {rough_duration(seconds):>12}{note}")
     assumed = ", ".join(f"{fraction:.0%} ({name} training)" for name, fraction in SURVIVORS.items())
+    if forecast.published_search is not None:
+        lines.append(f"  a search on the DARTS space took, as published: {forecast.published_search}")
     lines.append(f"  memory  {value['memory_mb_per_process']:>9} MB per process")
     lines.append(f"assumed share of images that stay correct under every attack: {assumed}")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import asdict
 from typing import Any
 
 from nas.core import config, provenance
@@ -11,6 +12,7 @@ from nas.core.config.conditions import may_read
 from nas.core.data import EARLIER_DATA_DEFAULTS, loader_type
 from nas.core.io.records import Json
 from nas.settings.schema import Settings
+from nas.strategies.supernet.mixing.options import MixingOptions
 
 CHANGEABLE = (  # settings that no result depends on
     *(f"executor.{key}" for key in ("name", "address", "workers", "retries", "deadline")),
@@ -33,6 +35,7 @@ EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the va
     "eval.std": [],
 }
 EARLIER_OPTIONS: dict[str, Json] = {  # the same for options of one strategy
+    **{name: asdict(MixingOptions()) for name in ("darts", "darts-second-order", "rnas-max", "rnas-uniform")},
     "evolution": {"init": None},
     "local": {"improvement": "best", "init": 1},
 }

@@ -71,8 +71,7 @@ def search_supernet(context: RunContext) -> SearchResult:
     newest = next(checkpoint.load_newest_valid(path, "supernet"), None)
     if newest is not None:
         strategy.load_state_dict(newest["state"])
-    epochs = settings.strategy.epochs
-    context.watcher.stage("search", epochs, strategy.epochs_done)
+    context.watcher.stage("search", strategy.total_epochs, strategy.epochs_done)
     with (
         run.stage("search") as stage,
         SummaryWriter(str(path.parent / "tensorboard"), purge_step=strategy.epochs_done) as writer,

@@ -92,6 +92,46 @@ PUBLISHED: dict[str, Published] = {
         "sep5-0 sep3-1 sep5-2 sep3-1 dil3-3 dil5-2 sep5-3 sep3-2",
         "Qian et al., ECCV 2022 (feature distortion restraining), which is not the RNAS of `strategies/supernet`",
     ),
+    "DRNAS": Published(
+        "sep3-0 sep5-1 sep3-1 sep3-2 skip-0 sep3-1 sep3-2 dil5-3",
+        "max-0 sep5-1 dil5-2 sep5-1 sep5-1 dil5-3 skip-4 sep5-1",
+        "Chen et al., ICLR 2021 (arXiv:2006.10355), on CIFAR-10",
+    ),
+    "SDARTS_RS": Published(
+        "sep3-1 sep3-0 sep5-1 skip-0 sep3-3 skip-1 sep3-1 dil3-2",
+        "max-0 sep3-1 skip-2 max-0 dil5-3 max-0 sep3-2 sep5-3",
+        "Chen and Hsieh, ICML 2020 (arXiv:2002.05283), random perturbation",
+    ),
+    "SDARTS_ADV": Published(
+        "sep3-0 sep3-1 sep3-1 skip-0 sep5-0 dil3-3 dil3-4 skip-0",
+        "max-0 sep5-1 skip-2 max-0 skip-3 skip-2 skip-2 sep5-4",
+        "Chen and Hsieh, ICML 2020 (arXiv:2002.05283), adversarial perturbation",
+    ),
+    "DARTS_PT_0": Published(
+        "sep3-0 sep3-1 sep5-0 dil3-1 skip-0 skip-2 skip-0 max-4",
+        "sep3-0 avg-1 dil5-1 dil3-2 avg-0 max-2 sep3-2 skip-4",
+        "Wang et al., ICLR 2021 (arXiv:2108.04392), seed 0",
+    ),
+    "DARTS_PT_1": Published(
+        "sep3-0 sep3-1 sep3-0 dil3-1 max-0 skip-2 skip-0 dil3-4",
+        "dil5-0 avg-1 max-0 sep5-2 max-1 dil3-3 sep5-0 sep3-4",
+        "Wang et al., ICLR 2021 (arXiv:2108.04392), seed 1",
+    ),
+    "DARTS_PT_2": Published(
+        "skip-0 sep3-1 sep3-0 dil3-1 skip-2 dil3-3 max-1 skip-2",
+        "avg-0 max-1 avg-0 sep3-1 dil5-2 skip-3 sep3-2 sep5-4",
+        "Wang et al., ICLR 2021 (arXiv:2108.04392), seed 2",
+    ),
+    "DARTS_PT_3": Published(
+        "sep3-0 sep3-1 sep3-0 sep3-1 skip-0 skip-2 sep3-1 skip-3",
+        "avg-0 sep5-1 max-1 skip-2 dil5-1 max-3 sep5-2 skip-3",
+        "Wang et al., ICLR 2021 (arXiv:2108.04392), seed 3",
+    ),
+    "GDAS_V1": Published(
+        "skip-0 skip-1 skip-0 sep5-2 sep3-3 skip-0 sep5-4 sep3-3",
+        "sep5-0 sep3-1 sep5-2 sep5-1 dil5-2 sep3-1 sep5-0 sep5-1",
+        "Dong and Yang, CVPR 2019 (arXiv:1910.04465)",
+    ),
 }
 
 

@@ -199,9 +199,11 @@ class DARTS(SearchSpace[Genotype]):
         cells: int = 8,
         mean: RGB = (0.0, 0.0, 0.0),
         std: RGB = (1.0, 1.0, 1.0),
+        partial: int = 1,
+        edge_weights: bool = False,
     ) -> DARTSSupernet:
         DARTSSupernetSettings(channels, cells).check()
-        return DARTSSupernet(num_classes, channels, cells, mean, std)
+        return DARTSSupernet(num_classes, channels, cells, mean, std, partial, edge_weights)
 
     def features(self, arch: Genotype) -> np.ndarray:
         return features(FAMILY, arch.normal, arch.reduce, subsets=True)

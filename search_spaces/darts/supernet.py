@@ -17,18 +17,22 @@ from torch.nn import functional
 from nas.search_spaces.darts.depthwise import depthwise
 from nas.search_spaces.darts.genotype import NODES, OPERATIONS, Genotype
 from nas.search_spaces.network import RGB
-from nas.search_spaces.supernet import Supernet, batch_norm, batch_statistics
-from nas.search_spaces.twocells.cell import CELLS, Edge, Edges, reductions
+from nas.search_spaces.partial_channels import check as check_share
+from nas.search_spaces.partial_channels import mixed_part, node_sum
+from nas.search_spaces.supernet import WHOLE, EdgePass, Supernet, batch_norm, batch_statistics
+from nas.search_spaces.twocells.cell import CELLS, Edge, Edges, pair, reductions
 from nas.search_spaces.twocells.operations import FactorizedReduce, relu_conv_bn
 
 EDGES = tuple((source, node) for node in NODES for source in range(node))  # the rows of α
+FIRST_CONV = OPERATIONS.index("sep_conv_3x3")  # the columns from here on are `MixedEdge.convs`
 
 
 class State:
     """An input or node of a cell, and the tensors that all edges from it (of the same stride) need, computed once."""
 
-    def __init__(self, x: Tensor, stride: int) -> None:
-        self.x = x  # (B, C, H, W)
+    def __init__(self, state: Tensor, stride: int, share: int = 1) -> None:
+        self.state = state  # (B, C, H, W)
+        self.x = mixed_part(state, share)  # the channels that pass through operations
         self.stride = stride
 
     @cached_property
@@ -84,36 +88,67 @@ class MixedEdge(nn.Module):
             ]
         )  # their first ReLU and last BN are in `forward`
 
-    def forward(self, state: State, probabilities: Tensor) -> Tensor:
-        """`probabilities`: (8,), in the order of `OPERATIONS`."""
-        _, of_max, of_avg, of_skip, *of_convs = probabilities.unbind()
+    def forward(self, state: State, probabilities: Tensor, how: EdgePass = WHOLE) -> Tensor | None:
+        """`probabilities`: (8,), in the order of `OPERATIONS`. None if no operation is computed."""
+        weights = probabilities.unbind()
+        if how.computed is not None:
+            wanted = [column for column in range(1, len(weights)) if how.computed[column]]
+            terms = [self.term(column, state, weights[column], how) for column in wanted]
+            return sum(terms[1:], terms[0]) if terms else None
+        _, of_max, of_avg, of_skip, *of_convs = weights
         total = state.max_pooled * of_max
         total = torch.addcmul(total, state.avg_pooled, of_avg)
-        total = torch.addcmul(total, self.skip(state.x), of_skip)
+        total = torch.addcmul(total, self.skipped(state, how), of_skip)
         for conv, weight in zip(self.convs, of_convs):
             total = total + batch_norm(conv(state.rectified), weight)
         return total
+
+    def term(self, column: int, state: State, weight: Tensor, how: EdgePass) -> Tensor:
+        """One operation other than `none`, times its weight."""
+        match OPERATIONS[column]:
+            case "max_pool_3x3":
+                return state.max_pooled * weight
+            case "avg_pool_3x3":
+                return state.avg_pooled * weight
+            case "skip_connect":
+                return self.skipped(state, how) * weight
+        return batch_norm(self.convs[column - FIRST_CONV](state.rectified), weight)
+
+    def skipped(self, state: State, how: EdgePass) -> Tensor:
+        output: Tensor = self.skip(state.x)
+        return output if how.skip_output is None else how.skip_output(output)
 
 
 class MixedCell(nn.Module):
     """Two inputs brought to C channels, four nodes that sum the edges from all earlier states, concatenated to 4C."""
 
-    def __init__(self, c_before: int, c_in: int, channels: int, reduction: bool, after_reduction: bool) -> None:
+    def __init__(
+        self, c_before: int, c_in: int, channels: int, reduction: bool, after_reduction: bool, partial: int = 1
+    ) -> None:
         super().__init__()
         halves = FactorizedReduce(c_before, channels, affine=False)
         self.preprocess0 = halves if after_reduction else relu_conv_bn(c_before, channels, affine=False)
         self.preprocess1 = relu_conv_bn(c_in, channels, affine=False)
         self.stride = 2 if reduction else 1  # of the edges that leave the inputs
-        self.edges = nn.ModuleList(MixedEdge(channels, self.stride if source < 2 else 1) for source, _ in EDGES)
+        self.partial = partial
+        self.edges = nn.ModuleList(
+            MixedEdge(channels // partial, self.stride if source < 2 else 1) for source, _ in EDGES
+        )
 
-    def forward(self, before: Tensor, x: Tensor, probabilities: Tensor) -> Tensor:
+    def forward(self, before: Tensor, x: Tensor, probabilities: Tensor, how: list[EdgePass]) -> Tensor:
         """(B, c_before, ·, ·), (B, c_in, H, W), (14, 8) → (B, 4C, ⌈H/stride⌉, ⌈W/stride⌉)."""
-        states = [State(self.preprocess0(before), self.stride), State(self.preprocess1(x), self.stride)]
-        rows = zip(self.edges, probabilities)
+        inputs = (self.preprocess0(before), self.preprocess1(x))
+        states = [State(one, self.stride, self.partial) for one in inputs]
+        rows = zip(self.edges, probabilities, how)
         for _ in NODES:
-            incoming = [edge(state, row) for state, (edge, row) in zip(states, rows)]  # one from every state so far
-            states.append(State(sum(incoming[1:], incoming[0]), stride=1))
-        return torch.cat([state.x for state in states[2:]], dim=1)
+            factors, incoming = [], []
+            for state, (edge, row, one) in zip(states, rows):  # one from every state so far
+                incoming.append(edge(state, row, one))
+                factors.append(one.factor)
+            strides = [state.stride for state in states]
+            total = node_sum(incoming, [state.state for state in states], self.partial, factors, strides)
+            states.append(State(total, 1, self.partial))
+        return torch.cat([state.state for state in states[2:]], dim=1)
 
 
 class DARTSSupernet(Supernet):
@@ -125,6 +160,7 @@ class DARTSSupernet(Supernet):
 
     operations: ClassVar[tuple[str, ...]] = OPERATIONS
     derived_edges: ClassVar[int] = 2 * len(NODES)
+    edges: ClassVar[tuple[tuple[int, int], ...]] = EDGES
 
     def __init__(
         self,
@@ -133,8 +169,12 @@ class DARTSSupernet(Supernet):
         cells: int = 8,
         mean: RGB = (0.0, 0.0, 0.0),
         std: RGB = (1.0, 1.0, 1.0),
+        partial: int = 1,
+        edge_weights: bool = False,
     ) -> None:
-        super().__init__(dict.fromkeys(CELLS, len(EDGES)), mean, std)
+        """`partial`: 1/partial of the channels are mixed. Raises InputError if the channels cannot be divided so."""
+        check_share(channels, partial)
+        super().__init__(dict.fromkeys(CELLS, len(EDGES)), mean, std, edge_weights)
         c_before = c_in = 3 * channels
         self.stem = nn.Sequential(nn.Conv2d(3, c_in, 3, padding=1, bias=False), nn.BatchNorm2d(c_in))
         self.kinds = ["reduce" if layer in reductions(cells) else "normal" for layer in range(cells)]
@@ -143,7 +183,7 @@ class DARTSSupernet(Supernet):
         for kind in self.kinds:
             reduction = kind == "reduce"
             width = 2 * width if reduction else width
-            self.cells.append(MixedCell(c_before, c_in, width, reduction, after_reduction))
+            self.cells.append(MixedCell(c_before, c_in, width, reduction, after_reduction, partial))
             c_before, c_in, after_reduction = c_in, 4 * width, reduction
         self.classifier = nn.Linear(c_in, num_classes)
         batch_statistics(self)
@@ -151,7 +191,7 @@ class DARTSSupernet(Supernet):
     def logits(self, x: Tensor, probabilities: dict[str, Tensor]) -> Tensor:
         before = x = self.stem(x)
         for kind, cell in zip(self.kinds, self.cells):
-            before, x = x, cell(before, x, probabilities[kind])
+            before, x = x, cell(before, x, probabilities[kind], self.edge_passes[kind])
         return self.classifier(x.mean((2, 3)))
 
     def derive(self) -> Genotype:
@@ -160,12 +200,20 @@ class DARTSSupernet(Supernet):
         `none` is never chosen, but its weight is part of the softmax. Of equal weights the first is chosen. The two
         edges are in the order of their inputs.
         """
-        cells = {name: derive_edges(weights.tolist()) for name, weights in self.probabilities().items()}
+        cells = {name: derive_edges(weights.tolist()) for name, weights in self.strengths().items()}
         return Genotype(**cells)
 
     def skips(self) -> dict[str, int]:
         genotype = self.derive()
         return {name: sum(op == "skip_connect" for op, _ in getattr(genotype, name)) for name in CELLS}
+
+    def path(self, arch: Genotype) -> dict[str, Tensor]:
+        weights = {name: torch.zeros(len(EDGES), len(OPERATIONS)) for name in CELLS}
+        for name, rows in weights.items():
+            for inner in NODES:
+                for operation, source in pair(getattr(arch, name), inner):
+                    rows[EDGES.index((source, inner)), OPERATIONS.index(operation)] += 1
+        return weights
 
 
 def derive_edges(weights: list[list[float]]) -> Edges:

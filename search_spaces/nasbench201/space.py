@@ -147,9 +147,11 @@ class NASBench201(SearchSpace[Cell]):
         allow_none: bool = False,
         mean: RGB = (0.0, 0.0, 0.0),
         std: RGB = (1.0, 1.0, 1.0),
+        partial: int = 1,
+        edge_weights: bool = False,
     ) -> NASBench201Supernet:
         NASBench201SupernetSettings(channels, cells_per_stage, allow_none).check()
-        return NASBench201Supernet(num_classes, channels, cells_per_stage, allow_none, mean, std)
+        return NASBench201Supernet(num_classes, channels, cells_per_stage, allow_none, mean, std, partial, edge_weights)
 
     def features(self, arch: Cell) -> np.ndarray:
         return features(arch)

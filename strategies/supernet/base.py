@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from abc import ABC, abstractmethod
@@ -18,6 +19,7 @@ from nas.core.optimisation.lr_schedule import cosine
 from nas.core.seeds import derive, seeded
 from nas.results import SupernetEpoch
 from nas.search_spaces.base import BuildSettings, SearchSpace
+from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet.accuracy import accuracies
 from nas.strategies.supernet.early_stopping import early_stop, is_collapsing
 from nas.strategies.supernet.halves import Batch, half_batches, halves, on_device
@@ -62,6 +64,7 @@ class SupernetStrategy(ABC):
 
     name: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
+    published_cost: ClassVar[str | None] = None  # of a search on DARTS, with its source, for `--dry-run`
     Options: ClassVar[type[BilevelOptions]]
     conditions: ClassVar[Mapping[str, Condition]] = {}  # options that act only with certain values of others
 
@@ -80,13 +83,10 @@ class SupernetStrategy(ABC):
         """
         self.options = options = options if options is not None else self.Options()
         options.check()
-        self.seed = seed
+        self.space, self.settings, self.seed = space, dict(settings or {}), seed
         self.device = torch.device(device)
-        with seeded(derive(seed, "supernet")):
-            supernet = space.supernet(dataset.num_classes, mean=dataset.mean, std=dataset.std, **(settings or {}))
-        self.supernet = supernet.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.supernet.precision = PRECISIONS[options.precision]
-        self.weights, self.alphas = self.supernet.weights(), self.supernet.architecture_parameters()
+        self.num_classes, self.normalisation = dataset.num_classes, (dataset.mean, dataset.std)
+        self.install(self.new_supernet())
         self.weight_half, self.alpha_half = (
             on_device(half, self.device) for half in halves(dataset.train, dataset.num_classes)
         )
@@ -96,8 +96,39 @@ class SupernetStrategy(ABC):
         self.batch_size = min(options.batch_size, len(self.weight_half), len(self.alpha_half))
         self.steps_per_epoch = len(self.weight_half) // self.batch_size  # the incomplete last batch is left out
         self.budget = Budget(options.eps, options.step_size, options.steps)
+        self.epochs_done = 0
+        self.history: list[SupernetEpoch] = []
+        self.stopped: str | None = None  # why a criterion ended the search early, if one did
+        self.chosen: SupernetEpoch | None = None  # the epoch whose architecture that criterion chose
+
+    def new_supernet(self, *labels: object, **changes: Any) -> Supernet:
+        """A supernet with fresh weights, drawn from a seed derived from `labels`; `changes` are arguments of it.
+
+        Raises InputError if the supernet of the space does not take what the strategy needs of it.
+        """
+        (mean, std), settings = self.normalisation, {**self.settings, **changes}
+        arguments = inspect.signature(self.space.supernet).parameters
+        missing = [name for name in changes if name not in arguments]
+        if missing and not any(one.kind is one.VAR_KEYWORD for one in arguments.values()):
+            raise InputError(
+                f"Expected a space whose supernet takes {', '.join(missing)} for strategy.name={self.name} but got "
+                f"{self.space.name}; take another space or another strategy."
+            )
+        with seeded(derive(self.seed, "supernet", *labels)):
+            supernet = self.space.supernet(self.num_classes, mean=mean, std=std, **settings)
+        return supernet.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def install(self, supernet: Supernet) -> None:
+        """Search in this supernet from now on, with new optimisers."""
+        options, self.supernet = self.options, supernet
+        supernet.precision = PRECISIONS[options.precision]
+        self.weights, self.alphas = supernet.weights(), supernet.architecture_parameters()
         self.weight_optimizer = torch.optim.SGD(
-            self.weights, options.lr, options.momentum, weight_decay=options.weight_decay
+            self.weights,
+            options.lr,
+            options.momentum,
+            weight_decay=options.weight_decay,
+            nesterov=options.nesterov,
         )
         self.alpha_optimizer = torch.optim.Adam(
             self.alphas,
@@ -105,12 +136,13 @@ class SupernetStrategy(ABC):
             (options.alpha_beta1, options.alpha_beta2),
             weight_decay=options.alpha_weight_decay,
         )
-        self.epochs_done = 0
-        self.history: list[SupernetEpoch] = []
-        self.stopped: str | None = None  # why a criterion ended the search early, if one did
-        self.chosen: SupernetEpoch | None = None  # the epoch whose architecture that criterion chose
 
     # the algorithm
+
+    @property
+    def total_epochs(self) -> int:
+        """How many steps the search takes if it does not stop early."""
+        return self.options.epochs
 
     @abstractmethod
     def train_epoch(self, epoch: int) -> Levels:
@@ -131,7 +163,7 @@ class SupernetStrategy(ABC):
 
     @property
     def done(self) -> bool:
-        return self.epochs_done >= self.options.epochs or self.stopped is not None
+        return self.epochs_done >= self.total_epochs or self.stopped is not None
 
     def step(self) -> SupernetEpoch:
         """Train for one epoch, measure, and decide whether to stop early.
@@ -143,14 +175,14 @@ class SupernetStrategy(ABC):
         searches = self.searches(number)
         levels = self.train_epoch(number)
         self._check_finite(number + 1, levels.weight | levels.alpha)
-        skips = self.supernet.skips()
+        arch, skips = self.derived()
         collapsing = [cell for cell, count in skips.items() if is_collapsing(count, self.supernet.derived_edges)]
         row = SupernetEpoch(
             epoch=number + 1,
             warm_up=not searches,
             weight=levels.weight,
             alpha=levels.alpha,
-            arch=str(self.supernet.derive()),
+            arch=arch,
             entropy={f"entropy_{cell}": value for cell, value in self.supernet.entropy().items()},
             skips={f"skips_{cell}": count for cell, count in skips.items()},
             warning=f"mostly skip connections in: {', '.join(collapsing)}" if collapsing else None,
@@ -179,10 +211,14 @@ class SupernetStrategy(ABC):
             self.generator("validation"),
         )
 
+    def derived(self) -> tuple[str, dict[str, int]]:
+        """The architecture that the supernet derives now, and the number of skip connections of each of its cells."""
+        return str(self.supernet.derive()), self.supernet.skips()
+
     def result(self) -> DerivedArchitecture:
         """The architecture that the search ends with, or would end with now."""
         if not self.history:
-            return DerivedArchitecture(str(self.supernet.derive()), 0, None)
+            return DerivedArchitecture(self.derived()[0], 0, None)
         epoch = self.chosen or self.history[-1]
         return DerivedArchitecture(epoch.arch, epoch.epoch, self.stopped)
 

@@ -12,37 +12,48 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nas.core.images import unit_range
-from nas.search_spaces.supernet import differentiate_only
+from nas.core.io.checkpoint import State
+from nas.search_spaces.supernet import Supernet, differentiate_only
 from nas.strategies.supernet.base import Levels, SupernetStrategy
 from nas.strategies.supernet.early_stopping import loss_sharpness
 from nas.strategies.supernet.halves import Batch
+from nas.strategies.supernet.mixing.mixtures import MIXTURES, Mixture
+from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES, Weights
+from nas.strategies.supernet.penalties import PENALTIES, Penalty
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 from nas.strategies.supernet.robust_loss import RobustLoss, Terms
-from nas.strategies.supernet.second_order import second_order_gradient
+from nas.strategies.supernet.second_order import gradients, second_order_gradient
 
 
 class Bilevel(SupernetStrategy):
     """Algorithm 1: for each pair of batches one Adam step of α, then one SGD step of w.
 
-    A variant has other defaults of the options or replaces a method: `loss` (what both levels minimise),
-    `alpha_gradient` (how w*(α) is approximated), `searches` (in which epochs α learns). `Supernet.probabilities`
-    says how operations are mixed, and `Supernet.derive` says how an architecture is chosen.
+    A variant has other defaults of the options (how α mixes operations, whether the mixture is perturbed, what α's loss
+    contains) or replaces a method: `loss` (what both levels minimise), `alpha_gradient` (how w*(α) is approximated),
+    `searches` (in which epochs α learns), `derived` (how an architecture is chosen).
     """
 
     def train_epoch(self, epoch: int) -> Levels:
         searches, loss_of_w, noise = self.searches(epoch), self.loss_of_weights(epoch), self.generator("noise", epoch)
+        draws = self.generator("mixture", epoch)
         w_terms, alpha_terms = torch.zeros(2, len(Terms._fields), device=self.device)
         for step, (train, valid) in enumerate(self.batches(epoch)):  # while not converged do
             self.set_learning_rate(epoch * self.steps_per_epoch + step)
             if searches:
+                self.draw_mixture(draws)
                 alpha_terms += self.alpha_step(valid, train, noise).stacked()
+            self.draw_mixture(draws)
+            self.perturb_mixture(train, draws)
             w_terms += self.weight_step(train, loss_of_w, noise).stacked()
+        self.settle()
         return Levels(
             weight=self.means("weight", w_terms, loss_of_w),
             alpha=self.means("alpha", alpha_terms, self.loss) if searches else {},
@@ -79,18 +90,92 @@ class Bilevel(SupernetStrategy):
         m, loss = self.supernet, self.loss
         if not self.options.second_order:
             with differentiate_only(m, self.alphas):
-                terms = self.robust_loss(valid, loss, noise)
-                return list(torch.autograd.grad(terms.total, self.alphas)), terms
+                terms = self.alpha_loss(valid, noise)
+                return gradients(terms.total, self.alphas), terms
         x, y = train
         x_adv = loss.perturbed(m, x, noise)
         return second_order_gradient(
             m,
-            alpha_loss=lambda: self.robust_loss(valid, loss, noise),
+            alpha_loss=lambda: self.alpha_loss(valid, noise),
             weight_loss=lambda: loss.at(m, x, x_adv, y),
             optimizer=self.weight_optimizer,
         )
 
+    def alpha_loss(self, batch: Batch, noise: torch.Generator) -> Terms:
+        """The loss of a batch, plus the penalty of α's level if there is one in this epoch."""
+        if self.penalty is None:
+            return self.robust_loss(batch, self.loss, noise)
+        (x, y), m, loss = batch, self.supernet, self.loss
+        leaf = x.detach().requires_grad_()
+        clean = m(leaf)
+        terms = loss.at(m, x, loss.perturbed(m, x, noise, clean.detach()), y, clean)
+        penalty = self.penalty.compute(m, leaf, y, clean)
+        total = terms.total + self.options.penalty_coefficient * penalty
+        return terms._replace(total=total, penalty=penalty.detach())
+
+    # how operations are mixed
+
+    def draw_mixture(self, draws: torch.Generator) -> None:
+        """Draw how α mixes the operations in the next step."""
+        options, last = self.options, max(self.options.epochs - 1, 1)
+        fall = (options.temperature - options.temperature_end) * min(self.epochs_done / last, 1)
+        self.supernet.mixer = self.mixture.compute(self.supernet, options.temperature - fall, draws)
+
+    def perturb_mixture(self, train: Batch, draws: torch.Generator) -> None:
+        """Perturb the mixture for the next step of the weights, if the options say so."""
+        m, options = self.supernet, self.options
+        if options.mixture_noise is None:
+            return
+        x, y = train
+        now = {name: one._replace(weights=one.weights.detach()) for name, one in m.mixed().items()}
+
+        def mix(weights: Weights) -> None:
+            m.mixer = lambda name, alpha: now[name]._replace(weights=weights[name])
+
+        def loss(weights: Weights) -> Tensor:
+            mix(weights)
+            return functional.cross_entropy(m(x), y)
+
+        grown = self.epochs_done / options.epochs
+        radius = options.noise_radius + (options.noise_radius_end - options.noise_radius) * grown
+        with differentiate_only(m, ()):
+            before = {name: one.weights for name, one in now.items()}
+            moved = MIXTURE_NOISES.get(options.mixture_noise).compute(before, loss, radius, options.noise_steps, draws)
+        mix(moved)
+
+    def settle(self) -> None:
+        """Let passes mix operations as for held-out images."""
+        self.supernet.mixer = self.mixture.settled(self.supernet)
+
+    def install(self, supernet: Supernet) -> None:
+        super().install(supernet)
+        if not self.options.mix_none and "none" in supernet.operations:
+            there = torch.tensor([name != "none" for name in supernet.operations], device=self.device)
+            supernet.kept = {name: there.expand_as(alpha) for name, alpha in supernet.alphas.items()}
+        self.settle()
+
+    def new_supernet(self, *labels: object, **changes: Any) -> Supernet:
+        options = self.options
+        asked = {"partial": options.partial} if options.partial > 1 else {}
+        asked |= {"edge_weights": True} if options.edge_weights else {}
+        return super().new_supernet(*labels, **{**asked, **changes})
+
+    def load_state_dict(self, state: State) -> None:
+        super().load_state_dict(state)
+        self.settle()
+
     # what variants share
+
+    @cached_property
+    def mixture(self) -> Mixture:
+        return MIXTURES.get(self.options.mixture)
+
+    @property
+    def penalty(self) -> Penalty | None:
+        """What α's loss contains in this epoch besides the loss of both levels."""
+        options = self.options
+        there = options.penalty is not None and self.epochs_done >= options.penalty_after
+        return PENALTIES.get(options.penalty) if there and options.penalty else None
 
     @cached_property
     def loss(self) -> RobustLoss:
@@ -110,28 +195,41 @@ class Bilevel(SupernetStrategy):
 
     def means(self, level: str, terms: Tensor, loss: RobustLoss) -> dict[str, float]:
         """The means over an epoch's steps, by name, from the sums `terms`; the disagreement only if the loss has it."""
-        total, cross_entropy, disagreement, accuracy = (terms / self.steps_per_epoch).tolist()
+        total, cross_entropy, disagreement, accuracy, penalty = (terms / self.steps_per_epoch).tolist()
         values = {"loss": total, "cross_entropy": cross_entropy, "accuracy": accuracy}
         if loss.coefficient:
             values["disagreement"] = disagreement
+        if level == "alpha" and self.penalty is not None:
+            values["penalty"] = penalty
         return {f"{level}_{name}": value for name, value in values.items()}
 
     def eigenvalue(self) -> float:
-        """The dominant eigenvalue of ∂²loss/∂α² on the first batch of α's half, always with the same noise."""
+        """The dominant eigenvalue of ∂²loss/∂α² on the first batch of α's half, always with the same noise.
+
+        The loss is that of both levels, with operations mixed by softmax(α).
+        """
         noise = self.generator("eigenvalue")
+        self.supernet.mixer = None
         x = unit_range(self.alpha_half.images[: self.batch_size])
         y = self.alpha_half.labels[: self.batch_size]
         x_adv = self.loss.perturbed(self.supernet, x, noise)
         with differentiate_only(self.supernet, self.alphas):
-            return loss_sharpness(self.loss.at(self.supernet, x, x_adv, y).total, self.alphas, noise)
+            sharpness = loss_sharpness(self.loss.at(self.supernet, x, x_adv, y).total, self.alphas, noise)
+        self.settle()
+        return sharpness
 
     def passes(self) -> int:
-        total = 0
-        for epoch in range(self.options.epochs):
-            losses = [self.loss_of_weights(epoch)]
-            if self.searches(epoch):
-                losses.append(self.loss)
-                if self.options.second_order:  # on `train`: x', the clean logits, then three gradients
-                    total += self.loss.attack_passes + (self.loss.coefficient > 0) + 3 * self.loss.loss_passes
-            total += sum(loss.attack_passes + loss.loss_passes for loss in losses)
-        return self.steps_per_epoch * total
+        return self.steps_per_epoch * sum(map(self.passes_of_step, range(self.options.epochs)))
+
+    def passes_of_step(self, epoch: int) -> int:
+        """How many forward passes a step of both levels takes in an epoch."""
+        options, losses, total = self.options, [self.loss_of_weights(epoch)], 0
+        if options.mixture_noise is not None:
+            total += MIXTURE_NOISES.get(options.mixture_noise).passes(options.noise_steps)
+        if self.searches(epoch):
+            losses.append(self.loss)
+            if options.second_order:  # on `train`: x', the clean logits, then three gradients
+                total += self.loss.attack_passes + (self.loss.coefficient > 0) + 3 * self.loss.loss_passes
+            if options.penalty is not None and epoch >= options.penalty_after:
+                total += PENALTIES.get(options.penalty).passes
+        return total + sum(loss.attack_passes + loss.loss_passes for loss in losses)

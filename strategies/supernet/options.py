@@ -9,6 +9,7 @@ import torch
 
 from nas.core.config import Section
 from nas.core.config.conditions import Condition
+from nas.strategies.supernet.mixing.options import MIXING_CONDITIONS, MixingOptions
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 
@@ -29,11 +30,12 @@ CONDITIONS = {  # of the options below
     "eps": _perturbed,
     "steps": _perturbed,
     "step_size": _perturbed,
+    **MIXING_CONDITIONS,
 }
 
 
 @dataclass
-class BilevelOptions(Section):
+class TrainingOptions(Section):
     """Both levels minimise CE + λ·f; the weights by SGD with a cosine learning rate, α by Adam.
 
     The paper does not say whether the steps of the warm-up minimise λ·f. Here they do: eq. 4 and both algorithms
@@ -94,3 +96,8 @@ class BilevelOptions(Section):
             }
         )
         self.check_positive("lr", "clip", "alpha_lr", "step_size")
+
+
+@dataclass
+class BilevelOptions(MixingOptions, TrainingOptions):
+    """The options that all supernet strategies have; the defaults are those of RNAS-max."""

@@ -22,9 +22,11 @@ class Terms(NamedTuple):
     cross_entropy: Tensor
     disagreement: Tensor  # f; 0 if it is not part of the loss
     accuracy: Tensor  # on the clean images
+    penalty: Tensor | None = None  # of α's loss, before it is multiplied; None if it is not part of the loss
 
     def stacked(self) -> Tensor:
-        return torch.stack([term.detach() for term in self])
+        penalty = torch.zeros_like(self.accuracy) if self.penalty is None else self.penalty
+        return torch.stack([term.detach() for term in (*self[:4], penalty)])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -32,18 +32,19 @@ def second_order_gradient(
     group = optimizer.param_groups[0]
     rate = group["lr"]
     with differentiate_only(supernet, weights):
-        slope = torch.autograd.grad(weight_loss().total, weights)
+        slope = gradients(weight_loss().total, weights)
     saved = [weight.detach().clone() for weight in weights]
     try:
         with torch.no_grad():
             for weight, gradient in zip(weights, slope):
                 buffer = optimizer.state[weight].get("momentum_buffer") if weight in optimizer.state else None
                 step = gradient + group["weight_decay"] * weight
-                weight.sub_(rate * (step if buffer is None else step + group["momentum"] * buffer))
+                velocity = step if buffer is None else step + group["momentum"] * buffer
+                weight.sub_(rate * (step + group["momentum"] * velocity if group["nesterov"] else velocity))
         with differentiate_only(supernet, [*alphas, *weights]):
             terms = alpha_loss()
-            gradients = torch.autograd.grad(terms.total, [*alphas, *weights])
-        direct, direction = gradients[: len(alphas)], gradients[len(alphas) :]
+            slopes = gradients(terms.total, [*alphas, *weights])
+        direct, direction = slopes[: len(alphas)], slopes[len(alphas) :]
         norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in direction]))
         radius = RADIUS / norm.clamp_min(1e-12)
         sides = []
@@ -52,10 +53,18 @@ def second_order_gradient(
                 for weight, old, v in zip(weights, saved, direction):
                     weight.copy_(old + sign * radius * v)
             with differentiate_only(supernet, alphas):
-                sides.append(torch.autograd.grad(weight_loss().total, alphas))
+                sides.append(gradients(weight_loss().total, alphas))
     finally:
         with torch.no_grad():
             for weight, old in zip(weights, saved):
                 weight.copy_(old)
     implicit = [(plus - minus) / (2 * radius) for plus, minus in zip(*sides)]
     return [first - rate * second for first, second in zip(direct, implicit)], terms
+
+
+def gradients(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """∂loss/∂parameters; 0 for those that the loss does not depend on."""
+    if not loss.requires_grad:
+        return [torch.zeros_like(parameter) for parameter in parameters]
+    found = torch.autograd.grad(loss, parameters, allow_unused=True)
+    return [torch.zeros_like(one) if slope is None else slope for one, slope in zip(parameters, found)]

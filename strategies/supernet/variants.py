@@ -31,6 +31,7 @@ class RNASMax(Bilevel):
     """Both levels minimise CE + f with PGD on f (Zhu et al., Robust Neural Architecture Search, algorithm 1)."""
 
     name: ClassVar[str] = "rnas-max"
+    published_cost: ClassVar[str | None] = "4.3 GPU-days (Zhu et al., table 1)"
     references: ClassVar[tuple[str, ...]] = ("zhu2023rnas",)
     Options: ClassVar[type[BilevelOptions]] = BilevelOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
@@ -40,6 +41,7 @@ class RNASUniform(Bilevel):
     """Both levels minimise CE + f with uniform noise (Zhu et al., Robust Neural Architecture Search, algorithm 2)."""
 
     name: ClassVar[str] = "rnas-uniform"
+    published_cost: ClassVar[str | None] = ".5 GPU-days (Zhu et al., table 1)"
     references: ClassVar[tuple[str, ...]] = ("zhu2023rnas",)
     Options: ClassVar[type[BilevelOptions]] = RNASUniformOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
@@ -49,6 +51,7 @@ class DARTSFirstOrder(Bilevel):
     """Cross-entropy alone, α's gradient at the weights as they are (Liu et al., ICLR 2019, arXiv:1806.09055)."""
 
     name: ClassVar[str] = "darts"
+    published_cost: ClassVar[str | None] = ".4 GPU-days (Zhu et al., table 1)"
     references: ClassVar[tuple[str, ...]] = ("liu2019darts",)
     Options: ClassVar[type[BilevelOptions]] = DARTSOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
@@ -58,6 +61,7 @@ class DARTSSecondOrder(Bilevel):
     """Cross-entropy alone, α's gradient through one step of the weights (Liu et al., ICLR 2019, eq. 7–8)."""
 
     name: ClassVar[str] = "darts-second-order"
+    published_cost: ClassVar[str | None] = "1 GPU-day (Zhu et al., table 1)"
     references: ClassVar[tuple[str, ...]] = ("liu2019darts",)
     Options: ClassVar[type[BilevelOptions]] = DARTSSecondOrderOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import TINY, TINY_TRAIN, nas_json
 from slowly import slow_but
+
+from nas.report.forecast import forecast_text
+from nas.runs.stages.forecast import Cost, Forecast
 
 pytestmark = pytest.mark.landing
 
@@ -39,3 +43,10 @@ def test_a_dry_run_keeps_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytes
     assert not cache.exists()
     nas_json(*arguments, "executor.workers=1", cwd=tmp_path)
     assert list(cache.rglob("*.images"))
+
+
+def test_a_forecast_names_the_published_cost_of_a_supernet_search() -> None:
+    value = Forecast("search", 1, {"search": Cost(60.0, 8.0)}, 1, 100.0, "4 GPU-days (a paper)")
+    assert "a search on the DARTS space took, as published: 4 GPU-days (a paper)" in forecast_text(value)
+    assert value.to_json()["published_search"] == "4 GPU-days (a paper)"
+    assert "published" not in forecast_text(replace(value, published_search=None))

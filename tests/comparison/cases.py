@@ -173,10 +173,30 @@ def _strategies() -> Iterator[Case]:
         f"search quickstart strategy.name=warmup-move search.cheap=params objective=grad_norm strategy.pool=3 "
         f"strategy.warmup=8 strategy.tournament=2 {SEARCH} run.dir=run",
     )
-    for kind in ("darts", "darts-second-order", "rnas-max", "rnas-uniform"):
-        steps = "strategy.steps=2" if kind == "rnas-max" else ""
-        warm_up = SUPERNET if kind.startswith("rnas") else SUPERNET.replace("strategy.warm_up=1 ", "")
+    more = {
+        "rnas-max": "strategy.steps=2",
+        "pc-darts": "strategy.partial=2",
+        "sdarts-adv": "strategy.noise_steps=2",
+        "advrush": "strategy.penalty_after=1",
+        "dsrna-jacobian": "strategy.penalty_after=1",
+    }
+    kinds = ("darts", "darts-second-order", "rnas-max", "rnas-uniform", "gdas", "pc-darts", "sdarts-rs", "sdarts-adv")
+    more |= {
+        "drnas": "strategy.stage_partial=[2,1] strategy.warm_up=0",
+        "darts-pt": "strategy.epochs=1 strategy.tune_epochs=1",
+        "robnet": "strategy.epochs=1 strategy.samples=1 strategy.rank_images=8 strategy.steps=1",
+    }
+    for kind in (*kinds, "advrush", "dsrna-jacobian", "drnas", "darts-pt", "robnet"):
+        steps = more.get(kind, "")
+        warmed = kind.startswith("rnas") or kind == "pc-darts"
+        warm_up = SUPERNET if warmed else SUPERNET.replace("strategy.warm_up=1 ", "")
         yield case(f"search-{kind}", f"search quickstart strategy.name={kind} {warm_up} {steps} run.dir=run")
+    yield case(
+        "search-p-darts",
+        f"search quickstart space=darts strategy.name=p-darts {DATA} {ONE} {SMALL_DARTS} strategy.epochs=2 "
+        "strategy.warm_up=0 strategy.batch_size=32 strategy.stage_operations=[3] strategy.stage_cells=[3,3] "
+        "strategy.stage_skip_dropout=[0.1,0.2] supernet.channels=2 supernet.cells=3 run.dir=run --json",
+    )
     yield case(
         "search-supernet-of-darts",
         f"search quickstart space=darts strategy.name=darts {DATA} {ONE} {SMALL_DARTS} strategy.epochs=1 "

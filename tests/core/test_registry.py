@@ -30,6 +30,9 @@ from nas.strategies import STRATEGIES
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.strategies.supernet.mixing.mixtures import MIXTURES
+from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES
+from nas.strategies.supernet.penalties import PENALTIES
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 from nas.train.methods import METHODS
@@ -202,6 +205,9 @@ def test_another_process_adds_what_it_can_import(shapes: Registry[Any], tmp_path
         (SUPERNET_STRATEGIES, "nas.rnas"),  # the group of other packages, whatever the folder is called
         (REGULARISERS, "nas.rnas"),
         (PERTURBATIONS, "nas.rnas"),
+        (PENALTIES, "nas.rnas"),
+        (MIXTURES, "nas.rnas"),
+        (MIXTURE_NOISES, "nas.rnas"),
         (METHODS, "nas.methods"),
         (ATTACKS, "nas.attacks"),
         (CORRUPTIONS, "nas.corruptions"),

@@ -32,7 +32,15 @@ NEW = (  # settings that the first version did not have
 )
 
 
-NEW_OPTIONS = {"evolution": ("init",), "local": ("improvement", "init")}  # the same of single strategies
+OF_SUPERNETS = (
+    *("mixture", "mix_none", "temperature", "temperature_end", "partial", "edge_weights", "mixture_noise", "nesterov"),
+    *("noise_radius", "noise_radius_end", "noise_steps", "penalty", "penalty_coefficient", "penalty_after"),
+)
+NEW_OPTIONS = {  # the same of single strategies
+    "evolution": ("init",),
+    "local": ("improvement", "init"),
+    **dict.fromkeys(("darts", "darts-second-order", "rnas-max", "rnas-uniform"), OF_SUPERNETS),
+}
 
 
 def of_before(chosen: Any) -> dict[str, Any]:
@@ -73,7 +81,14 @@ def test_new_options_of_warm_up_and_moves_change_no_checksum() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "other"), [("evolution", "init=5"), ("local", "improvement=first"), ("local", "init=2")]
+    ("name", "other"),
+    [
+        ("evolution", "init=5"),
+        ("local", "improvement=first"),
+        ("local", "init=2"),
+        ("darts", "partial=2"),
+        ("rnas-max", "mixture=dirichlet"),
+    ],
 )
 def test_new_options_of_a_strategy_change_no_checksum(name: str, other: str) -> None:
     chosen = settings(f"strategy.name={name}")

@@ -117,7 +117,7 @@ def test_a_published_name_in_another_case(name: str, official: str) -> None:
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("DARTS", ", which may mean DARTS_V1 or DARTS_V2;"),
+        ("DARTS", ", which may mean DARTS_V1, DARTS_V2, DARTS_PT_0, DARTS_PT_1, DARTS_PT_2 or DARTS_PT_3;"),
         ("darts v", ", which may mean DARTS_V1 or DARTS_V2;"),
         ("rnas", ", which may mean RNAS_H or RNAS_L;"),
         ("pc", " (did you mean 'PC_DARTS'?);"),

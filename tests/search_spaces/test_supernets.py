@@ -21,7 +21,8 @@ from nas.search_spaces.darts.genotype import NODES
 from nas.search_spaces.darts.supernet import EDGES as DARTS_EDGES
 from nas.search_spaces.nasbench201.cell import EDGES
 from nas.search_spaces.nasbench201.supernet import MixedCell, NASBench201Supernet
-from nas.search_spaces.supernet import Supernet, batch_norm
+from nas.search_spaces.partial_channels import mixed_part, node_sum
+from nas.search_spaces.supernet import Mixed, Supernet, batch_norm
 from nas.search_spaces.twocells.cell import pair
 
 TINY: dict[str, dict[str, Any]] = {
@@ -305,6 +306,110 @@ def test_settings_are_checked_and_are_those_of_the_method(space: SearchSpace) ->
 def test_a_space_without_a_supernet_says_so(space: SearchSpace) -> None:
     with pytest.raises(InputError, match=f"{space.name} has none"):
         SearchSpace.supernet(space)
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_operations_without_weight_need_not_be_computed(space: SearchSpace, share: int) -> None:
+    """One operation on each edge, and none on one."""
+    width = {"channels": 2 * TINY[space.name]["channels"]} if share == 2 else {}
+    network, x = supernet(space, partial=share, **width), images()
+    chosen = {name: torch.zeros_like(alpha) for name, alpha in network.alphas.items()}
+    for rows in chosen.values():
+        for row in range(len(rows)):
+            rows[row, row % len(network.operations)] = 1.0
+    network.mixer = lambda name, alpha: Mixed(chosen[name])
+    whole = network(x)
+    network.mixer = lambda name, alpha: Mixed(chosen[name], chosen[name].bool().tolist())
+    torch.testing.assert_close(network(x), whole, atol=1e-5, rtol=1e-4)
+    network.mixer = lambda name, alpha: Mixed(chosen[name] * 0, (chosen[name] > 1).tolist())
+    assert network(x.requires_grad_()).requires_grad
+    assert torch.autograd.grad(network(x).sum(), x)[0].abs().max() < 1e-6 or share > 1
+
+
+def test_the_softmax_is_over_the_operations_that_are_kept(space: SearchSpace) -> None:
+    network, x = supernet(space), images()
+    network.kept = {name: torch.ones_like(alpha, dtype=torch.bool) for name, alpha in network.alphas.items()}
+    everything = network(x)
+    name = next(iter(network.alphas))
+    network.kept[name][0, 1:3] = False
+    found, alpha = network.probabilities()[name], network.alphas[name]
+    assert not found[0, 1:3].any()
+    torch.testing.assert_close(found.sum(1), torch.ones(len(found)))
+    torch.testing.assert_close(found[0, 3] / found[0, 4], (alpha[0, 3] - alpha[0, 4]).exp())
+    assert not torch.allclose(network(x), everything)
+    network.kept = None
+    torch.testing.assert_close(network(x), everything, atol=1e-5, rtol=1e-4)
+
+
+def test_edges_have_weights_that_sum_to_one_into_each_node(space: SearchSpace) -> None:
+    network, plain, x = supernet(space, edge_weights=True), supernet(space), images()
+    name = next(iter(network.alphas))
+    with torch.no_grad():
+        for beta in network.betas.values():
+            beta.normal_(generator=torch.Generator().manual_seed(0))
+    weights = network.edge_weights(name)
+    for node in {node for _, node in network.edges}:
+        rows = [row for row, (_, target) in enumerate(network.edges) if target == node]
+        assert weights[rows].sum().item() == pytest.approx(1)
+        torch.testing.assert_close(weights[rows], network.betas[name][rows].softmax(0))
+    plain.load_state_dict({key: value for key, value in network.state_dict().items() if "betas" not in key})
+    mixed = {cell: one * network.edge_weights(cell)[:, None] for cell, one in plain.probabilities().items()}
+    plain.mixer = lambda cell, alpha: Mixed(mixed[cell])
+    torch.testing.assert_close(network(x), plain(x))
+    assert network.architecture_parameters()[-1] is list(network.betas.values())[-1]
+    gradients = torch.autograd.grad(network(x).square().sum(), network.architecture_parameters())
+    assert all(gradient.abs().max() > 0 for gradient in gradients)
+
+
+def test_the_weight_of_an_edge_counts_when_an_architecture_is_derived() -> None:
+    network = supernet(DARTS(), edge_weights=True)
+    with torch.no_grad():
+        for edge, beta in zip(DARTS_EDGES, network.betas["normal"]):
+            beta.fill_(5.0 if edge[0] in (0, 2) else 0.0)
+    derived = network.derive()
+    assert [source for _, source in pair(derived.normal, 5)] == [0, 2]
+
+
+def test_a_path_is_that_of_its_architecture(space: SearchSpace) -> None:
+    network = supernet(space)
+    for arch in space.draw(3, seed=1):
+        path = network.path(arch)
+        with torch.no_grad():
+            for name, alpha in network.alphas.items():
+                alpha.copy_(9 * path[name])
+        if "none" not in str(arch):
+            assert space.canonical(network.derive()) == space.canonical(arch)
+
+
+def test_partial_channels_touch_a_quarter(space: SearchSpace) -> None:
+    """The convolutions of every edge see and make a quarter of the channels; the supernet shrinks accordingly."""
+    width = 4 * TINY[space.name]["channels"]
+    whole, part = supernet(space, channels=width), supernet(space, channels=width, partial=4)
+    for one, other in zip(whole.modules(), part.modules()):
+        if type(one).__name__ == "MixedEdge":
+            shapes, quarters = ([p.shape[0] for p in edge.parameters()] for edge in (one, other))
+            assert all(quarter == max(full // 4, 1) for full, quarter in zip(shapes, quarters))
+    assert part(images()).shape == (4, 4)
+    with pytest.raises(InputError, match=r"divisible by .* 5 and 4"):
+        space.supernet(4, **{**TINY[space.name], "channels": 5}, partial=4)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_other_channels_bypass_the_operations(stride: int) -> None:
+    """Literal: concatenate the mixed quarter and the rest of each edge, shuffle, and add up."""
+    x = [torch.rand(2, 8, 5, 5, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    mixed = [mixed_part(one, 4)[:, :, ::stride, ::stride] * 3 for one in x]
+    assert torch.equal(mixed_part(x[0], 4), x[0][:, :2])
+    factors = [torch.tensor(0.25), torch.tensor(0.75)]
+    expected = torch.zeros_like(x[0][:, :, ::stride, ::stride])
+    for one, output, factor in zip(x, mixed, factors):
+        rest = one[:, 2:]
+        if stride == 2:
+            rest = functional.max_pool2d(functional.pad(rest, (0, 1, 0, 1), value=-9.0), 2)
+        whole = torch.cat([output, factor * rest], 1)
+        order = [group * 2 + place for place in range(2) for group in range(4)]  # groups of 2 → every fourth channel
+        expected = expected + whole[:, order]
+    torch.testing.assert_close(node_sum(mixed, x, 4, factors, [stride, stride]), expected)
 
 
 # deriving

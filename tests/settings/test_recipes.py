@@ -43,6 +43,18 @@ TRADES: dict[str, Any] = {  # Zhang et al., ICML 2019, and its code
     "method": "trades", "trades_beta": 6.0, "batch_size": 128, "lr": 0.1, "nesterov": False, "steps": 10, **STEPS,
     **SGD, **PLAIN,
 }  # fmt: skip
+SUPERNETS: dict[str, dict[str, Any]] = {  # searches that RNAS is compared with; more in test_supernet_options.py
+    "cifar10-advrush": {"name": "advrush", "epochs": 60, "batch_size": 32, "penalty_after": 50},
+    "cifar10-darts-pt": {"name": "darts-pt", "epochs": 50, "batch_size": 64, "tune_epochs": 5},
+    "cifar10-drnas": {"name": "drnas", "epochs": 50, "warm_up": 10, "batch_size": 64, "stage_partial": [6, 4]},
+    "cifar10-dsrna-jacobian": {"name": "dsrna-jacobian", "epochs": 50, "batch_size": 64, "penalty_after": 10},
+    "cifar10-gdas": {"name": "gdas", "epochs": 250, "batch_size": 64, "nesterov": True},
+    "cifar10-p-darts": {"name": "p-darts", "epochs": 75, "batch_size": 96, "stage_cells": [5, 11, 17]},
+    "cifar10-pc-darts": {"name": "pc-darts", "epochs": 50, "warm_up": 15, "batch_size": 256, "lr": 0.1},
+    "cifar10-robnet": {"name": "robnet", "epochs": 50, "eps": 8 / 255, "step_size": 2 / 255, "steps": 7},
+    "cifar10-sdarts-adv": {"name": "sdarts-adv", "epochs": 50, "batch_size": 64, "noise_steps": 7},
+    "cifar10-sdarts-rs": {"name": "sdarts-rs", "epochs": 50, "batch_size": 64, "mixture_noise": "random"},
+}
 RECIPES: dict[str, dict[str, Any]] = {
     "cifar10-nb201": {**NB201, **ROBBENCH_PGD},
     "cifar10-nb201-croze": {**NB201, **ROBBENCH_PGD},
@@ -62,6 +74,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "cifar10-rnas-max": {"method": "standard", "drop_path": 0.3, **DARTS, **RNAS_PGD},
     "cifar10-rnas-uniform": {"method": "standard", "drop_path": 0.3, **DARTS, **RNAS_PGD},
+    **{name: {"method": "standard", "drop_path": 0.3, **DARTS, **RNAS_PGD} for name in SUPERNETS},
     "cifar10-pgd-rnas": {"method": "pgd", "drop_path": 0.3, **DARTS, **RNAS_PGD},
     "cifar10-pgd-croze": {"method": "pgd", **CROZE, **CROZE_PGD},
     "cifar10-pgd-advrush": {"method": "pgd", "eps": 0.031, "step_size": 0.01, **CROZE},
@@ -98,6 +111,7 @@ EVALUATED: dict[str, tuple[float, float]] = {  # radius and step of PGD-20
     **dict.fromkeys(RECIPES, (8 / 255, 2 / 255)),
     "quickstart": (0.15, 0.0375),
     "cifar10-rnas-max": (0.031, 0.003),
+    **dict.fromkeys(SUPERNETS, (0.031, 0.003)),
     "cifar10-rnas-uniform": (0.031, 0.003),
     "cifar10-pgd-rnas": (0.031, 0.003),
     "cifar10-trades": (0.031, 0.003),
@@ -119,6 +133,7 @@ ON_NB201 = (
     "cifar10-free",
 )
 SEARCHES: dict[str, dict[str, Any]] = {
+    **SUPERNETS,
     "cifar10-rnas-max": {"name": "rnas-max", "perturbation": "pgd", **RNAS},
     "cifar10-rnas-uniform": {"name": "rnas-uniform", "perturbation": "uniform", **RNAS},
     "cifar10-darts-croze": {  # the sizes are the defaults of its release
@@ -198,7 +213,7 @@ def check(section: Any, expected: dict[str, Any]) -> None:
 def test_every_recipe_is_here() -> None:
     assert set(RECIPES) == set(shipped())
     assert set(SEARCHES) | set(TRAINING_ONLY) == set(RECIPES)
-    assert set(LOOKED_FOR) == set(SCORED) == {name for name in SEARCHES if "rnas" not in name}
+    assert set(LOOKED_FOR) == set(SCORED) == {name for name in SEARCHES if "rnas" not in name and name not in SUPERNETS}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -260,7 +275,7 @@ def test_attacked_at_the_radius_of_the_training_with_the_step_of_the_source(name
 SWEPT = [0.125, 0.25, 0.5, 1.5, 2.0]  # multiples of eps, in addition to it: 1, 2, 4, 12 and 16 of 255
 SWEEPS: dict[str, list[float]] = {
     **dict.fromkeys((*ON_NB201, *LABELLED, "cifar10-nb201-tenas"), SWEPT),
-    **dict.fromkeys([name for name in SEARCHES if "darts" in name], SWEPT),
+    **dict.fromkeys([name for name in SEARCHES if "darts" in name and name not in SUPERNETS], SWEPT),
     "cifar10-pgd-robbench": [0.375],
     "quickstart": [0.25, 0.5, 0.75, 1.25, 1.5, 2.0],
 }
@@ -322,6 +337,9 @@ def test_networks_are_those_of_the_sources() -> None:
     assert (nb201.channels, nb201.cells_per_stage) == (16, 5)
     rnas = recipe("cifar10-rnas-max")
     assert (rnas.supernet.channels, rnas.supernet.cells, rnas.model.auxiliary) == (16, 8, True)
+    for name in SUPERNETS:  # that of DARTS, or its own
+        size = (recipe(name).supernet.channels, recipe(name).supernet.cells)
+        assert size == ((36, 20) if name == "cifar10-drnas" else (16, 8))
 
 
 def test_croze_scores_5000_networks_of_full_size() -> None:

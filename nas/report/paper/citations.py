@@ -22,6 +22,9 @@ from nas.strategies import STRATEGIES
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.strategies.supernet.mixing.mixtures import MIXTURES
+from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES
+from nas.strategies.supernet.penalties import PENALTIES
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 from nas.train.methods import METHODS
@@ -97,6 +100,10 @@ def _searched(run: RunData) -> Iterator[Use]:
         if strategy.get("coefficient"):
             yield from _component("regulariser", REGULARISERS, strategy.get("regulariser"))
             yield from _component("perturbation", PERTURBATIONS, strategy.get("perturbation"))
+        yield from _component("mixture noise", MIXTURE_NOISES, strategy.get("mixture_noise"))
+        yield from _component("penalty", PENALTIES, strategy.get("penalty"))
+        if strategy.get("mixture", "softmax") != "softmax":
+            yield from _component("mixture", MIXTURES, strategy.get("mixture"))
         if strategy.get("stop_eigenvalue"):
             yield Use("early stopping", "eigenvalue", ("zela2020understanding",))
         return

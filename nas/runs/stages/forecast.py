@@ -21,6 +21,7 @@ from nas.core.io.records import Json
 from nas.core.optimisation.attack_steps import eval_mode, input_gradient
 from nas.runs.stages.context import Worker
 from nas.settings.schema import Settings
+from nas.strategies.supernet import SUPERNET_STRATEGIES
 
 SURVIVORS = {"standard": 0.05, "adversarial": 0.6}  # assumed share of images that are correct after an attack
 
@@ -55,6 +56,7 @@ class Forecast:
     stages: dict[str, Cost]
     workers: int
     memory_mb: float  # of one process
+    published_search: str | None = None  # what the paper's search cost, in words with its source
 
     def to_json(self) -> Json:
         seconds = {name: cost.seconds * self.seeds for name, cost in self.stages.items()}
@@ -67,7 +69,7 @@ class Forecast:
             "workers": self.workers,
             "memory_mb_per_process": round(self.memory_mb),
             "assumed_survivors": SURVIVORS,
-        }
+        } | ({} if self.published_search is None else {"published_search": self.published_search})
 
 
 def forecast(command: str, settings: Settings, costs: Callable[[Worker], dict[str, Cost]]) -> Forecast:
@@ -75,7 +77,9 @@ def forecast(command: str, settings: Settings, costs: Callable[[Worker], dict[st
     torch.set_num_threads(settings.executor.threads)
     stages = costs(Worker(settings, None, keep=False))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-    return Forecast(command, settings.seeds, stages, workers_of(settings), memory)
+    supernet = SUPERNET_STRATEGIES.components.get(settings.strategy.name)
+    published = None if supernet is None or "search" not in stages else supernet.published_cost
+    return Forecast(command, settings.seeds, stages, workers_of(settings), memory, published)
 
 
 def workers_of(settings: Settings) -> int:

@@ -20,13 +20,16 @@ from nas.strategies import STRATEGIES
 from nas.strategies.predictors import PREDICTORS
 from nas.strategies.proxies import PROXIES
 from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.strategies.supernet.mixing.mixtures import MIXTURES
+from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES
+from nas.strategies.supernet.penalties import PENALTIES
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 from nas.train.methods import METHODS
 
 REGISTRIES: tuple[Registry[Any], ...] = (
     *(SPACES, STRATEGIES, SUPERNET_STRATEGIES, PROXIES, PREDICTORS, ATTACKS, CORRUPTIONS, LOADERS, METHODS),
-    *(PERTURBATIONS, REGULARISERS),
+    *(PERTURBATIONS, REGULARISERS, PENALTIES, MIXTURES, MIXTURE_NOISES),
 )
 OF_NOBODY = {"data set": {"imagefolder", "npz"}, "training method": {"standard"}}  # images of the user, cross-entropy
 MINE = "@misc{me2026, title = {Mine}}"

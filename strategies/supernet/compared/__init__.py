@@ -1,0 +1,1 @@
+"""The searches that RNAS is compared with."""

@@ -1,0 +1,1 @@
+"""How α mixes the operations of a supernet: the mixtures, and perturbations of a mixture."""

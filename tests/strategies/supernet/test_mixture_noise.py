@@ -1,0 +1,78 @@
+"""Perturbed mixtures stay on the simplex and within the radius, and an adversarial one never lowers the loss."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from toy_search import first_batches, search
+
+from nas.strategies.supernet import MIXTURE_NOISES
+from nas.strategies.supernet.mixing.noise import Weights, adversarial, on_simplex
+
+
+def weights() -> Weights:
+    return {"cell": torch.rand(6, 5, generator=torch.Generator().manual_seed(0)).softmax(1)}
+
+
+def slope() -> torch.Tensor:
+    return torch.randn(6, 5, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", MIXTURE_NOISES.names())
+def test_a_perturbed_mixture_is_one_and_near(name: str) -> None:
+    before, radius = weights(), 0.03  # so small that no weight is clipped
+    moved = MIXTURE_NOISES.get(name).compute(
+        before, lambda one: (one["cell"] * slope()).sum(), radius, 7, torch.Generator().manual_seed(2)
+    )
+    torch.testing.assert_close(moved["cell"].sum(1), torch.ones(6))
+    assert (moved["cell"] >= 0).all()
+    assert 0 < (moved["cell"] - before["cell"]).abs().max() <= radius + 5 * radius / (1 - 5 * radius)
+    assert torch.equal(before["cell"], weights()["cell"])
+
+
+def test_an_adversarial_mixture_raises_a_linear_loss_nearly_as_far_as_it_may() -> None:
+    """With steps of 2·radius/7 every weight can reach the side of the ball that its slope points to."""
+    before, radius = weights(), 0.02
+
+    def loss(one: Weights) -> torch.Tensor:
+        return (one["cell"] * slope()).sum()
+
+    moved = adversarial(before, loss, radius, 7, torch.Generator().manual_seed(2))
+    far = (before["cell"] + radius * slope().sign()).clamp(0, 1)
+    most = loss({"cell": far / far.sum(1, keepdim=True)}) - loss(before)
+    assert loss(moved) - loss(before) > 0.7 * most > 0
+
+
+def test_it_is_kept_only_where_it_raises_the_loss() -> None:
+    """The loss is smallest anywhere but at the original mixture, so that no other one can be kept."""
+    before = weights()
+
+    def loss(one: Weights) -> torch.Tensor:
+        return -(one["cell"] - before["cell"]).square().sum()
+
+    assert adversarial(before, loss, 0.1, 3, torch.Generator().manual_seed(2)) is before
+
+
+def test_operations_without_weight_stay_so_and_an_edge_never_vanishes() -> None:
+    original = torch.tensor([[0.0, 0.5, 0.5], [0.0, 1.0, 0.0]])
+    assert torch.equal(
+        on_simplex(torch.tensor([[0.2, 0.5, 0.3], [0.5, -0.1, 0.5]]), original),
+        torch.tensor([[0.0, 0.625, 0.375], [0.0, 1.0, 0.0]]),
+    )
+
+
+def test_only_the_weights_learn_with_the_perturbed_mixture_and_the_radius_grows() -> None:
+    run = search(coefficient=0.0, warm_up=0, epochs=10, mixture_noise="random", noise_radius=0.03, noise_radius_end=0.3)
+    batch, _ = first_batches(run)
+    clean = run.supernet.probabilities()["cell"].detach()
+    found = []
+    for run.epochs_done in (0, 9):
+        run.draw_mixture(run.generator("test"))
+        assert torch.equal(run.supernet.mixed()["cell"].weights, clean)
+        run.perturb_mixture(batch, run.generator("test"))
+        seen = run.supernet.mixed()["cell"].weights
+        assert not seen.requires_grad
+        found.append((seen - clean).abs().max().item())
+        run.settle()
+    assert 0 < found[0] < 0.04
+    assert found[1] > 4 * found[0]
