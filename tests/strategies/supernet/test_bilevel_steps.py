@@ -193,3 +193,19 @@ def test_given_perturbed_images_give_the_same_loss() -> None:
     (x, y), _ = first_batches(run)
     x_adv = run.loss.perturbed(run.supernet, x, noise())
     assert torch.equal(run.loss.at(run.supernet, x, x_adv, y).total, run.robust_loss((x, y), run.loss, noise()).total)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [
+        (DARTSFirstOrder, [4.991068854e-4, 1.445712172e-3, -2.046728740e-3, -1.552564790e-3, 2.388245426e-3]),
+        (RNASUniform, [4.993533363e-4, 1.446975511e-3, -2.047022339e-3, -1.564399339e-3, 2.399420366e-3]),
+        (RNASMax, [5.148281343e-4, 1.445844420e-3, -2.046979265e-3, -1.546686748e-3, 2.411936643e-3]),
+    ],
+)
+def test_searches_have_the_numbers_of_version_0_2(kind: type[Bilevel], first: list[float]) -> None:
+    """α of the first edge after four steps, before other mixtures, penalties and stages were options."""
+    run = search(kind, epochs=2, warm_up=0, validation_images=0)
+    while not run.done:
+        run.step()
+    assert run.alphas[0][0].tolist() == pytest.approx(first, rel=1e-4)

@@ -38,6 +38,7 @@ SMALL: dict[str, dict[str, Any]] = {  # where the tests of all strategies need o
     "sdarts-adv": {"noise_steps": 1},
 }
 NAMES = SUPERNET_STRATEGIES.names()
+SECONDS = ("advrush", "darts-pt", "p-darts")  # which take longer than the others
 ON_DARTS = ["drnas", "gdas", "pc-darts", "robnet"]  # those that compute other operations or channels than DARTS
 
 
@@ -69,7 +70,9 @@ def counted() -> Iterator[list[None]]:
         hook.remove()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.landing] if name in SECONDS else []) for name in NAMES]
+)
 def test_a_search_goes_on_to_the_same_bits_and_counts_its_passes(name: str, tmp_path: Path) -> None:
     """Also: it leaves the global generator alone, and each row has an architecture of the space."""
     before = torch.random.get_rng_state()
@@ -99,6 +102,7 @@ def test_a_search_goes_on_to_the_same_bits_and_counts_its_passes(name: str, tmp_
         assert resumed.result() == whole.result()
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", ON_DARTS)
 def test_an_epoch_on_darts(name: str) -> None:
     run = new(name, DARTS(), {"channels": 4, "cells": 3})
