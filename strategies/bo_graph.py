@@ -47,7 +47,7 @@ class BOGraph(PoolStrategy):
     process models -log(b - y + m), m = .3·median(b - y) over the observations: it tells good architectures from better
     ones, and bad ones differ little, however bad they are. Limited quantities are modelled as they are.
     The process: Rasmussen and Williams 2006; kernel, logarithm and settings were chosen for this project, on two
-    columns of NAS-Bench-201 (docs/studies/few-queries.md).
+    columns of NAS-Bench-201 (docs/studies/strategies.md).
     """
 
     name: ClassVar[str] = "bo-graph"

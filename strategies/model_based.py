@@ -53,6 +53,17 @@ class BatchedStrategy(Strategy[A]):
     def tell_infeasible(self, arch: A, metrics: dict[str, float]) -> None:
         self.tell(arch, metrics)
 
+    def know(self, arch: A, metrics: dict[str, float], within: bool) -> None:
+        """Learn, before the first proposal, the metrics of an architecture that will then not be proposed.
+
+        `within`: whether it is within the limits.
+        """
+        self.asked[self._key(arch)] = None
+        if within:
+            self.tell(arch, metrics)
+        else:
+            self.tell_infeasible(arch, metrics)
+
     def _starting(self) -> bool:
         """Whether the next proposal is random because too few architectures have a fitness."""
         return len(self.observed) < self.options.init

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nas.core.io.records import Json
     from nas.objectives.functions import Function
-    from nas.results import FoundArchitecture, LimitedSearch, PercentileRank, Result, SearchResult
+    from nas.results import FoundArchitecture, LimitedSearch, PercentileRank, Result, SearchResult, WarmStart
     from nas.runs.run_folder import Run
     from nas.runs.stages.context import Watcher, Worker
     from nas.runs.stages.forecast import Cost
@@ -108,6 +108,7 @@ class Search(RunCommand):
             note = " (no further class found that satisfies the constraints)" if result.exhausted else ""
             lines.append(f"{result.evaluated} classes evaluated{failed}{note}")
             lines += _within_limits(result.limited)
+            lines += _known(result.warm_start)
             lines += [f"model fitted with {result.library}"] if result.library else []
             lines += _reasons(folder) if failed else []
         return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
@@ -119,6 +120,14 @@ def _within_limits(limited: LimitedSearch | None) -> list[str]:
         return []
     joint = ", by whose quantities candidates were ranked too" if limited.joint else ""
     return [f"{limited.feasible:.2f} of them within the limits {', '.join(limited.limits)}{joint}"]
+
+
+def _known(warm: WarmStart | None) -> list[str]:
+    """One line on what was known before the search; none without a warm start."""
+    if warm is None:
+        return []
+    best = "" if warm.best is None else f", the best of them {warm.best.arch}  {_metrics(warm.best)}"
+    return [f"{warm.classes} other classes were known from {warm.source}{best}"]
 
 
 def _metrics(one: FoundArchitecture) -> str:

@@ -80,6 +80,15 @@ class LimitedSearch(Record):
 
 
 @dataclass(frozen=True)
+class WarmStart(Record):
+    """What a strategy knew before its first proposal; known classes are no evaluations."""
+
+    source: str  # the run or the file
+    classes: int
+    best: FoundArchitecture | None  # the best of them within the limits
+
+
+@dataclass(frozen=True)
 class SearchResult(Result):
     """The result of `nas search`: the best architectures, or the Pareto front of several goals.
 
@@ -98,6 +107,7 @@ class SearchResult(Result):
     supernet: SupernetTraining | None = field(default=None, metadata=flat())
     library: str | None = None  # which fitted the strategy's model or the predictor, if the numbers depend on that
     limited: LimitedSearch | None = None  # if there are limits
+    warm_start: WarmStart | None = None  # with search.warm_start
 
     @property
     def best(self) -> FoundArchitecture:

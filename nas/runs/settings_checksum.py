@@ -28,6 +28,7 @@ EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the va
     "data.test": "part",
     "search.limits": [],
     "search.joint": False,
+    "search.warm_start": None,
     "strategy.ranked_by": "cheap",  # this and the next one are options of warmup-move alone
     "strategy.neighbours": None,
     "eval.normalise": None,  # the library's constants for its networks, none for others

@@ -18,7 +18,7 @@ from nas.results import SearchResult
 from nas.runs.run_folder import Run
 from nas.runs.stages.context import RunContext, Worker
 from nas.runs.stages.train_stage import log_warning
-from nas.searches import supernet_stage
+from nas.searches import supernet_stage, warm_start
 from nas.searches.loop import Search
 from nas.searches.percentile_ranks import percentile_ranks
 from nas.searches.problem import SearchProblem
@@ -57,6 +57,7 @@ def check(worker: Worker) -> None:
     else:
         problem = SearchProblem(worker)
         problem.check()
+        warm_start.check(problem)
         if next(problem.sample(Random(0), MAX_DRAWS), None) is None:
             raise problem.unsatisfied(MAX_DRAWS)
         log_warning(problem.strategy.remark(settings.search.budget))
@@ -120,13 +121,14 @@ def _ask_and_tell(context: RunContext) -> SearchResult:
     run, settings, problem = context.run, context.run.settings, problem_of(context)
     problem.check_older()
     with run.stage("search") as stage:
+        warm_start.tell(problem)
         loop = Search(problem, settings.search.budget, settings.search.ask, run.store)
         context.watcher.stage("search", settings.search.budget, loop.evaluated)
         while not loop.finished:
             loop.step(stage.flush)
             context.watcher.update(loop.evaluated, "")
             stage.flush()
-        result = _with_library(loop.result(settings.search.objective), settings)
+        result = _complete(loop.result(settings.search.objective), problem)
         tables = context.worker.tables
         if tables is None:
             return result
@@ -152,14 +154,15 @@ def best_so_far(run: Run) -> SearchResult | None:
     limits = problem.strategy.limits
     if not any(one.result is not None and limits.hold(one.result) for one in store.history()):
         return None
-    return replace(_with_library(loop.result(settings.search.objective), settings), exhausted=False)
+    return replace(_complete(loop.result(settings.search.objective), problem), exhausted=False)
 
 
-def _with_library(result: SearchResult, settings: Settings) -> SearchResult:
-    """With the library of the strategy's model, or else of the predictor behind the objective `predicted`."""
-    if result.library is None and any(source_of(name) == PREDICTED for name in settings.search.metrics()):
-        return replace(result, library=PREDICTORS.get(settings.predicted.model)().library)
-    return result
+def _complete(result: SearchResult, problem: SearchProblem) -> SearchResult:
+    """With what was known before, and the library of the strategy's model or of the predictor behind `predicted`."""
+    settings, library = problem.settings, result.library
+    if library is None and any(source_of(name) == PREDICTED for name in settings.search.metrics()):
+        library = PREDICTORS.get(settings.predicted.model)().library
+    return replace(result, library=library, warm_start=warm_start.summary(problem))
 
 
 def random_peer(problem: SearchProblem, best: str, seed: int, folder: Path) -> str:

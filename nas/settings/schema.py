@@ -49,6 +49,7 @@ class SearchSettings(config.Section):
     constraints: list[str] = field(default_factory=list)  # params<=1e6, flops<=85% (of the largest cell), latency<=5
     limits: list[str] = field(default_factory=list)  # edgegpu_latency<=4, latency<=5: known only after an evaluation
     joint: bool = False  # with limits, strategies with a model rank candidates by the limited quantities too
+    warm_start: str | None = config.path_field()  # a run, or a file of architectures and the objective's values
     ask: int = 8  # proposals per step, evaluated in parallel; changes the result, unlike the number of workers
 
     def metrics(self) -> list[str]:

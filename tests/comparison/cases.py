@@ -155,6 +155,11 @@ def _strategies() -> Iterator[Case]:
             f"data.name=digits search.budget=9 search.ask=3 {ONE} run.dir=run --json",
         )
     yield case(
+        "search-ranks",
+        "search quickstart strategy.name=evolution-ranks strategy.population=3 strategy.tournament=2 "
+        f"objective=linear_regions+ntk_cond {SEARCH} run.dir=run --json",
+    )
+    yield case(
         "search-limits",
         f"search quickstart strategy.name=bo strategy.init=3 objective=edgegpu_latency "
         "tables.latency={inputs}/latency.csv "

@@ -117,7 +117,7 @@ def test_a_direction_may_be_turned() -> None:
 def test_what_is_looked_for_unless_something_else_is_said() -> None:
     assert asdict(SearchSettings()) == {
         "objective": "croze", "cheap": None, "features": ["graph"], "budget": 100, "constraints": [], "ask": 8,
-        "limits": [], "joint": False,
+        "limits": [], "joint": False, "warm_start": None,
     }  # fmt: skip
     assert asdict(LatencySettings()) == {"batch_size": 1, "repeats": 20, "warm_up": 3}
     assert asdict(PredictedSettings()) == {"model": "auto", "labels": None, "accuracy": None}

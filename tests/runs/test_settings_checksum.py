@@ -27,7 +27,7 @@ def checksum(*overrides: str) -> Any:
 NEW = (  # settings that the first version did not have
     *("data.validation", "data.order", "data.resize", "data.crop_share", "data.interpolation", "data.test"),
     *("strategy.ranked_by", "strategy.neighbours"),
-    *("search.limits", "search.joint"),
+    *("search.limits", "search.joint", "search.warm_start"),
     *("eval.normalise", "eval.mean", "eval.std"),
 )
 
@@ -102,7 +102,7 @@ def test_new_options_of_a_strategy_change_no_checksum(name: str, other: str) -> 
 OTHER = {  # for each of the earlier defaults, a value that is not today's
     **{"data.validation": 0.25, "data.order": "text", "data.resize": "crop", "data.crop_share": 0.5},
     **{"data.interpolation": "nearest", "data.test": "all"},
-    **{"search.limits": ["latency<=5"], "search.joint": True},
+    **{"search.limits": ["latency<=5"], "search.joint": True, "search.warm_start": "earlier"},
     **{"strategy.ranked_by": "objective", "strategy.neighbours": 3},
     **{"eval.normalise": "none", "eval.mean": [0.5], "eval.std": [0.25]},
 }
