@@ -57,7 +57,7 @@ def reader(command: str, proxies: tuple[str, ...] = ()) -> Reader:
         ("run", ["proxies.nwot.batch_size=3"], "the proxy nwot is not used"),
         ("run", ["objective=nwot", "proxies.croze.batch_size=3"], "the proxy croze is not used"),
         ("run", ["objective=params", "scoring.channels=3"], "without a proxy that needs a network"),
-        ("run", ["supernet.channels=3"], "strategy.name=evolution (only with darts"),
+        ("run", ["supernet.channels=3"], "strategy.name=evolution (only with advrush, darts"),
         ("run", ["strategy.name=rnas-max", "search.budget=100"], "trains a supernet"),
         ("run", ["strategy.name=darts", "scoring.channels=3"], "without a proxy"),
         ("run", ["strategy.name=darts", "strategy.perturbation=fgsm"], "strategy.coefficient=0"),

@@ -8,7 +8,7 @@ the one here: the samples are points of the given space.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from random import Random
 from typing import Any, ClassVar
 
@@ -68,7 +68,7 @@ class RobNet(Bilevel):
     references: ClassVar[tuple[str, ...]] = ("guo2020robnet",)
     Options: ClassVar[type[BilevelOptions]] = RobNetOptions
     conditions: ClassVar[Mapping[str, Condition]] = {
-        name: IGNORED for name in BilevelOptions.__dataclass_fields__ if name not in READ
+        one.name: IGNORED for one in fields(BilevelOptions) if one.name not in READ
     }
     options: RobNetOptions
     best: str | None = None  # the sample with the largest robust accuracy so far
@@ -101,7 +101,7 @@ class RobNet(Bilevel):
             self.best, self.best_accuracy = str(arch), robust
         self.supernet.load_state_dict(before)
         self.weight_optimizer.state.clear()
-        self.follow(self.space.parse(self.best))
+        self.follow(self.space.parse(self.best or str(arch)))
         return levels
 
     def train_paths(self, epoch: int, paths: Random | None, noise: torch.Generator) -> dict[str, float]:
