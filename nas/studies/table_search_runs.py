@@ -61,10 +61,11 @@ class SearchRuns:
             self.trace(self.history(job.objective, job.strategy, seed), fitness, job.objective) for seed in job.seeds
         ]
 
-    def history(self, objective: str, strategy: str, seed: int) -> np.ndarray:
+    def history(self, objective: str, strategy: str, seed: int, last: np.ndarray | None = None) -> np.ndarray:
         """The rows (n,) of the table that the run with this seed queries, in this order.
 
-        There are fewer than `settings.queries` where the space is exhausted before.
+        There are fewer than `settings.queries` where the space is exhausted before, or if one of the rows `last` is
+        queried, which ends the run.
         """
         metrics = self._metrics(objective)
 
@@ -74,7 +75,8 @@ class SearchRuns:
         made = self.strategy(objective, strategy, derive(self.settings.seed, "table search", seed))
         store = InMemoryStore()
         search = Search(_Lookups(made.space, made, look_up, metrics), self.settings.queries, self.settings.ask, store)
-        while not search.finished:
+        ends = {self.view.classes[row] for row in ([] if last is None else last)}
+        while not search.finished and not any(store.from_history(text) for text in ends):
             search.step()
         return np.array([self.view.rows[evaluation.key] for evaluation in store.history()])
 
