@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import gc
-import io
+import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.io.files import EncodingError, read_text
+from nas.core.io.files import EncodingError, open_text, read_text
 from nas.core.suggestions import suggest
 
+BLOCK = 4096  # rows that are read at once
 ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called
 
 
@@ -61,10 +63,21 @@ class Origin:
 
     def text(self, path: Path) -> str:
         """The text of the file. Raises InputError if it is missing, damaged or cannot be read."""
+        with self._readable(path):
+            return read_text(path)
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[TextIO]:
+        """The file, open for reading on and on. Raises InputError if it is missing, damaged or cannot be read."""
+        with self._readable(path), open_text(path) as file:
+            yield file
+
+    @contextmanager
+    def _readable(self, path: Path) -> Iterator[None]:
         if not path.exists():
             raise self.missing(path)
         try:
-            return read_text(path)
+            yield
         except EncodingError as error:
             raise self.damaged(path, f"it is in {error.encoding}; save it as UTF-8") from error
         except UnicodeDecodeError as error:
@@ -97,47 +110,63 @@ def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = (), parts: t
     architectures. Raises InputError for a file that is missing or damaged, and for a column with both numbers and
     words.
     """
-    try:
-        lines = [line for line in csv.reader(io.StringIO(origin.text(path)), strict=True) if line]
-    except csv.Error as error:
-        raise origin.damaged(path, str(error)) from error
-    header = [name.strip() for name in lines[0]] if lines else []
-    which = [header.index(name) for name in ARCHITECTURE if name in header]
-    joined = not which and bool(parts) and set(parts) <= set(header)
-    if not which and not joined:
-        raise origin.damaged(path, f"no column is called {' or '.join(ARCHITECTURE)}")
-    if len(set(header)) < len(header):
-        raise origin.damaged(path, f"its header repeats {max(header, key=header.count)!r}")
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(header):
-            raise origin.damaged(path, f"row {number} has {len(line)} cells, the header {len(header)}")
-    cells = dict(zip(header, zip(*lines[1:]))) if len(lines) > 1 else dict.fromkeys(header, ())
-    texts = map(" ".join, zip(*(cells.pop(name) for name in parts))) if joined else cells.pop(header[which[0]])
-    architectures = [text.strip() for text in texts]
-    columns = {}
-    for name, texts in cells.items():
-        if name and name not in (*ARCHITECTURE, *ignored):
-            values = _numbers(path, origin, name, texts)
-            if values is not None:
-                columns[name] = values
-    return Rows(architectures, columns)
+    with origin.opened(path) as file:
+        lines = (line for line in csv.reader(file, strict=True) if line)
+        try:
+            header = [name.strip() for name in next(lines, [])]
+            which = [header.index(name) for name in ARCHITECTURE if name in header]
+            joined = not which and bool(parts) and set(parts) <= set(header)
+            if not which and not joined:
+                raise origin.damaged(path, f"no column is called {' or '.join(ARCHITECTURE)}")
+            if len(set(header)) < len(header):
+                raise origin.damaged(path, f"its header repeats {max(header, key=header.count)!r}")
+            keys = [header.index(name) for name in parts] if joined else which[:1]
+            others = {
+                place: name for place, name in enumerate(header) if name and name not in (*ARCHITECTURE, *ignored)
+            }
+            columns = {place: _Column(name) for place, name in others.items() if place not in keys}
+            architectures: list[str] = []
+            while block := list(itertools.islice(lines, BLOCK)):
+                for number, line in enumerate(block, len(architectures) + 2):
+                    if len(line) != len(header):
+                        raise origin.damaged(path, f"row {number} has {len(line)} cells, the header {len(header)}")
+                cells = list(zip(*block))
+                for place, column in columns.items():
+                    column.add(cells[place], len(architectures) + 2)
+                architectures += [" ".join(texts).strip() for texts in zip(*(cells[place] for place in keys))]
+        except csv.Error as error:
+            raise origin.damaged(path, str(error)) from error
+    for column in columns.values():
+        if column.words and column.words < column.filled:
+            row, text = column.first
+            raise origin.damaged(path, f"row {row} of column {column.name!r} is {text!r}, not a number")
+    return Rows(architectures, {c.name: np.array(c.values) for c in columns.values() if not c.words})
 
 
-def _numbers(path: Path, origin: Origin, name: str, texts: tuple[str, ...]) -> np.ndarray | None:
-    try:
-        return np.array(list(map(float, texts)))
-    except ValueError:
-        pass  # empty cells or words, told apart below
-    values, words = np.full(len(texts), math.nan), []
-    for row, text in enumerate(texts):
-        if text.strip():
-            try:
-                values[row] = float(text)
-            except ValueError:
-                words.append(row)
-    filled = sum(1 for text in texts if text.strip())
-    if words and len(words) == filled:
-        return None
-    if words:
-        raise origin.damaged(path, f"row {words[0] + 2} of column {name!r} is {texts[words[0]]!r}, not a number")
-    return values
+class _Column:
+    """The numbers of a column, and how many of its cells are words, of those that are filled."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.values = array("d")
+        self.filled = self.words = 0
+        self.first = (0, "")  # row and text of the first word
+
+    def add(self, texts: Sequence[str], row: int) -> None:
+        """Take in further cells, the first of them in this row."""
+        try:
+            self.values.extend(list(map(float, texts)))
+            self.filled += len(texts)
+            return
+        except ValueError:
+            pass  # empty cells or words, told apart below
+        for number, text in enumerate(texts, row):
+            value = math.nan
+            if text.strip():
+                self.filled += 1
+                try:
+                    value = float(text)
+                except ValueError:
+                    self.first = self.first if self.words else (number, text)
+                    self.words += 1
+            self.values.append(value)

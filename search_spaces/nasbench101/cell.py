@@ -14,6 +14,9 @@ MAX_NODES = 7  # with input and output
 MAX_EDGES = 9
 
 Edge = tuple[int, int]  # from node, to node
+PAIRS = {  # of nodes that an edge can join, by the number of the output node, in the order of the matrix's rows
+    output: tuple((a, b) for a in range(output) for b in range(a + 1, output + 1)) for output in range(1, MAX_NODES)
+}
 
 
 def on_paths(edges: Iterable[Edge], output: int) -> set[int]:
@@ -32,7 +35,7 @@ def on_paths(edges: Iterable[Edge], output: int) -> set[int]:
     return reached & useful if output in reached else set()
 
 
-def _is_full(edges: Sequence[Edge], output: int) -> bool:
+def is_full(edges: Sequence[Edge], output: int) -> bool:
     """Whether every node but the input has an input, and every node but the output is one: then all are on paths."""
     return len({target for _, target in edges}) == len({source for source, _ in edges}) == output
 
@@ -71,7 +74,7 @@ class Cell:
                     f"got {edge}; sort them."
                 )
             previous = edge
-        if not _is_full(self.edges, output):
+        if not is_full(self.edges, output):
             raise InputError(
                 "Expected every node on a path from input to output but got a cell with others; prune it first."
             )
@@ -84,7 +87,7 @@ class Cell:
     @cached_property
     def _text(self) -> str:
         edges = set(self.edges)
-        bits = (str(int((a, b) in edges)) for a in range(self.output) for b in range(a + 1, self.output + 1))
+        bits = ["1" if pair in edges else "0" for pair in PAIRS[self.output]]
         return " ".join(["".join(bits), *self.operations])
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -54,10 +55,14 @@ class Configuration:
         return Configuration((*self.embedding[:place], value, *self.embedding[place + 1 :]))
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         rows = [
-            f"[{len(part.blocks)}, {list(part.blocks)}, {list(part.widths)}]"
+            row
             for part in self.parts()
-            for _ in range(part.modules)
+            for row in [f"[{len(part.blocks)}, {list(part.blocks)}, {list(part.widths)}]"] * part.modules
         ]
         return (
             f'{{"input_channel": {list(self.stem)}, "inverted_residual_setting": [{", ".join(rows)}], '

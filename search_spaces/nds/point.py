@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from nas.core.errors import InputError
 from nas.search_spaces.nds.families import CIFAR_DEPTHS, IMAGENET_DEPTHS, WIDTHS
@@ -37,14 +37,18 @@ class NDSPoint:
                 )
 
     def __str__(self) -> str:
-        genotype = {
-            "normal": self.normal,
-            "normal_concat": self.family.concat(self.normal),
-            "reduce": self.reduce,
-            "reduce_concat": self.family.concat(self.reduce),
-        }
-        net = {"aux": False, "depth": self.depth, "drop_prob": 0.0, "genotype": genotype, "width": self.width}
-        return json.dumps(net)
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
+        normal, reduce = (
+            f'"{name}": {_json(edges)}, "{name}_concat": {list(self.family.concat(edges))}'
+            for name, edges in (("normal", self.normal), ("reduce", self.reduce))
+        )
+        return (
+            f'{{"aux": false, "depth": {self.depth}, "drop_prob": 0.0, "genotype": {{{normal}, {reduce}}}, '
+            f'"width": {self.width}}}'
+        )
 
     @property
     def cells(self) -> Cells:
@@ -60,3 +64,9 @@ class NDSPoint:
         """A copy in which `edge` is edge number `position` of `cell` ("normal" or "reduce")."""
         changed = with_edge(getattr(self, cell), position, edge)
         return replace(self, normal=changed) if cell == "normal" else replace(self, reduce=changed)
+
+
+def _json(edges: Edges) -> str:
+    """The edges as `json.dumps` writes them."""
+    pairs = ", ".join([f'["{operation}", {source}]' for operation, source in edges])
+    return f"[{pairs}]"

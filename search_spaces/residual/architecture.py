@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 BASIC, BOTTLENECK = "res_basic_block", "res_bottleneck_block"
@@ -38,6 +40,10 @@ class ResidualArch:
     num_gs: tuple[int, ...] = ()  # groups of a bottleneck's 3×3 convolution
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         block = BOTTLENECK if self.bot_muls else BASIC
         return (
             f'{{"block_type": "{block}", "bot_muls": {_json(self.bot_muls)}, "ds": {_json(self.ds)}, '
@@ -52,11 +58,9 @@ class ResidualArch:
 
     def replace(self, field: str, place: int, value: int | float) -> ResidualArch:
         """The network with another entry in one of its lists."""
-        lists = dict(vars(self))
-        entries = list(lists[field])
+        entries = list(getattr(self, field))
         entries[place] = value
-        lists[field] = tuple(entries)
-        return ResidualArch(**lists)
+        return dataclasses.replace(self, **{field: tuple(entries)})
 
 
 def _json(entries: tuple[int, ...] | tuple[float, ...]) -> str:

@@ -5,8 +5,11 @@ Sources: Radosavovic et al., ICCV 2019 (arXiv:1905.13214); Ding et al., CVPR 202
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import numpy as np
 from nas.core.io.records import Json
 from nas.tables.base import DIGITS
 from nas.tables.files import Origin, Rows, uncollected
+from nas.tables.layouts.json_list import NoList, list_entries
 
 NDS_PARTS = ("top", "mid")  # the two lists of a file of NDS's release in which the best networks stand apart
 TRAINED_WITH = ("base_lr", "wd")  # options of training that vary in the `lr-wd` files
@@ -23,25 +27,68 @@ METRIC = "metric"  # the name of the second of a pair
 CONFIGURATION = ("input_channel", "inverted_residual_setting", "last_channel")
 
 
+class Gathered:
+    """The architectures of rows, and their numbers by column: NaN where a row has none."""
+
+    def __init__(self) -> None:
+        self.architectures: list[str] = []
+        self.columns: dict[str, array[float]] = {}
+
+    def add(self, architecture: str, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            column = self.columns.setdefault(name, array("d"))
+            self._fill(column)
+            column.append(value)
+        self.architectures.append(architecture)
+
+    def _fill(self, column: array[float]) -> None:
+        missing = len(self.architectures) - len(column)
+        if missing:
+            column.extend([math.nan] * missing)
+
+    def rows(self) -> Rows:
+        for column in self.columns.values():
+            self._fill(column)
+        return Rows(self.architectures, {name: np.array(column) for name, column in self.columns.items()})
+
+
 @uncollected()
 def read_json(path: Path, origin: Origin) -> tuple[Rows, list[str]]:
-    """Architectures and columns, and what the user should know of them. Raises InputError for another layout."""
+    """Architectures and columns, and what the user should know of them. Raises InputError for another layout.
+
+    The rows of a list are read one after the other, so that memory is needed for what is kept of them only.
+    """
+    with origin.opened(path) as file:
+        try:
+            return _read_rows(path, list_entries(file), origin)
+        except NoList:
+            pass
+        except (ValueError, RecursionError) as error:
+            raise origin.damaged(path, f"it is not JSON ({error})") from error
     content = origin.json(path)
-    if isinstance(content, dict) and set(content) & set(NDS_PARTS):
-        content = [record for part in content.values() if isinstance(part, list) for record in part]
-    if not isinstance(content, list) or not content:
+    if not isinstance(content, dict) or not set(content) & set(NDS_PARTS):
         raise origin.damaged(path, "it is not a list of rows")
-    first = content[0]
+    parts = [part for part in content.values() if isinstance(part, list)]
+    return _read_rows(path, itertools.chain.from_iterable(parts), origin)
+
+
+def _read_rows(path: Path, entries: Iterator[Any], origin: Origin) -> tuple[Rows, list[str]]:
+    first = next(entries, None)
+    if first is None:
+        raise origin.damaged(path, "it is not a list of rows")
+    entries = itertools.chain([first], entries)
     if isinstance(first, dict) and "net" in first:
-        return _nds(path, content, origin)
-    if isinstance(first, list):
-        return _gathered([_pair(path, row, number, origin) for number, row in enumerate(content, 1)]), []
-    return _gathered([_record(path, row, number, origin) for number, row in enumerate(content, 1)]), []
+        return _nds(path, entries, origin)
+    read = _pair if isinstance(first, list) else _record
+    gathered = Gathered()
+    for number, row in enumerate(entries, 1):
+        gathered.add(*read(path, row, number, origin))
+    return gathered.rows(), []
 
 
-def _nds(path: Path, records: list[Any], origin: Origin) -> tuple[Rows, list[str]]:
+def _nds(path: Path, records: Iterator[Any], origin: Origin) -> tuple[Rows, list[str]]:
     """`accuracy`, 100 minus the test error after the last epoch in percent, `params` and `flops` of each record."""
-    rows: list[tuple[str, dict[str, float]]] = []
+    gathered = Gathered()
     training = set()
     diverged = 0
     for number, record in enumerate(records, 1):
@@ -54,7 +101,7 @@ def _nds(path: Path, records: list[Any], origin: Origin) -> tuple[Rows, list[str
             raise origin.damaged(path, f"record {number} is not one of NDS ({cause!r})") from cause
         diverged += error >= DIVERGED
         values = {"accuracy": round(100 - error, DIGITS) if math.isfinite(error) else math.nan}
-        rows.append((text, values | {key: v for key, v in _numbers(record).items() if key in ("params", "flops")}))
+        gathered.add(text, values | {key: v for key, v in _numbers(record).items() if key in ("params", "flops")})
     warnings = []
     if len(training) > 1:
         warnings.append(
@@ -63,7 +110,7 @@ def _nds(path: Path, records: list[Any], origin: Origin) -> tuple[Rows, list[str
         )
     if diverged:
         warnings.append(f"{diverged:,} records have an error of {DIVERGED:g} % or more; they are used like the others")
-    return _gathered(rows), warnings
+    return gathered.rows(), warnings
 
 
 def _pair(path: Path, row: Any, number: int, origin: Origin) -> tuple[str, dict[str, float]]:
@@ -104,11 +151,3 @@ def _numbers(row: Json) -> dict[str, float]:
             except OverflowError:
                 numbers[key] = math.nan
     return numbers
-
-
-def _gathered(rows: list[tuple[str, dict[str, float]]]) -> Rows:
-    columns: dict[str, np.ndarray] = {}
-    for number, (_, values) in enumerate(rows):
-        for name, value in values.items():
-            columns.setdefault(name, np.full(len(rows), math.nan))[number] = value
-    return Rows([text for text, _ in rows], columns)

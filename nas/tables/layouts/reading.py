@@ -112,7 +112,8 @@ def _own_strings(
         if not valued[row]:
             continue
         try:
-            architectures.append(str(space.parse(text)))
+            own = str(space.parse(text))
+            architectures.append(text if own == text else own)  # one copy of equal strings stays in memory
         except InputError as error:
             foreign, first = foreign + 1, first or f"row {row + 1}: {error}"
         else:
