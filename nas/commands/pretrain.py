@@ -23,7 +23,7 @@ class Pretrain(Command):
 
     name, place = "pretrain", 16
     arguments = (
-        Argument("strategy", "The strategy whose generator is made: agnet."),
+        Argument("strategy", "The strategy whose generator is made: agnet or agnet-posterior."),
         Option("space", "The search space, from `nas list spaces`.", "NAME", default=DEFAULT_SPACE),
         Option("graphs", "Random graphs to learn from; by default as many as the strategy takes.", "N", int),
         Option("report", "Draw N samples and say how many are valid, different, and due to z.", "N", int),
@@ -38,7 +38,7 @@ class Pretrain(Command):
         from nas.search_spaces import SPACES
         from nas.strategies import STRATEGIES
         from nas.strategies.generative.agnet import AGNet
-        from nas.strategies.generative.pretraining import NETWORK, cache_file, checksum, find_or_make, shared_part
+        from nas.strategies.generative.pretraining import cache_file, checksum, find_or_make, shared_part
 
         kind = STRATEGIES.get(strategy)
         if not issubclass(kind, AGNet):
@@ -50,6 +50,7 @@ class Pretrain(Command):
                 f"Expected a space whose architectures are graphs of operations but {space} has none; take another "
                 "space, such as nasbench201."
             )
+        of_kind = kind.Options().generator
         count = kind.Options().pretraining if graphs is None else graphs
         for key, value in (("graphs", count), ("report", report)):
             if value is not None and value < 1:
@@ -57,9 +58,9 @@ class Pretrain(Command):
         rows, lines = [], []
         for part in dict.fromkeys(shared_part(made, part) for part in made.graph_forms()):
             with output.counting("pretrain", count) as counter:
-                weights = find_or_make(of_space, part, NETWORK, count, partial(_update, counter))
-            path = cache_file(of_space, part, NETWORK, count)
-            samples = [] if report is None else _samples(made, part, count, report, seed)
+                weights = find_or_make(of_space, part, of_kind, count, partial(_update, counter))
+            path = cache_file(of_space, part, of_kind, count)
+            samples = [] if report is None else _samples(made, part, of_kind, count, report, seed)
             rows.append(
                 {
                     "part": part,
@@ -78,15 +79,15 @@ def _update(counter: Counter, done: int) -> None:
     counter.update(done, 0)
 
 
-def _samples(space: SearchSpace[Any], part: str, graphs: int, count: int, seed: int) -> list[Sampled]:
-    """The samples of uniform drawing, of the product of marginals, and of the network."""
-    from nas.strategies.generative.pretraining import MARGINALS, NETWORK, pretrained
+def _samples(space: SearchSpace[Any], part: str, generator: str, graphs: int, count: int, seed: int) -> list[Sampled]:
+    """The samples of uniform drawing, of the product of marginals, and of the generator."""
+    from nas.strategies.generative.pretraining import MARGINALS, pretrained
     from nas.strategies.generative.report import of_generator, uniform
     from nas.strategies.generative.training import as_module
 
     form = space.graph_forms()[part]
     found = [uniform(space, part, count, seed)]
-    for kind, words in ((MARGINALS, "product of marginals"), (NETWORK, "generator")):
+    for kind, words in ((MARGINALS, "product of marginals"), (generator, "generator")):
         module = as_module(kind, form, pretrained(type(space), part, kind, graphs))
         found.append(of_generator(words, module, space, part, count, seed))
     return found

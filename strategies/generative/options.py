@@ -25,7 +25,7 @@ class AGNetOptions:
     k: float = 0.01  # of the weights 1/(k·N + rank): the smaller, the more the best of the N known count
     pretraining: int = 100_000  # random graphs that the generator has learnt from; the release has 2.5 million
     queries: int = 192  # in a space of several parts (cells), each is searched for an equal share of so many
-    generator: str = NETWORK  # or marginals: every node and edge is drawn by itself, without a network
+    generator: str = NETWORK  # or marginals (every node and edge is drawn by itself) or posterior (z is of the graph)
     weighted: bool = True  # the best count more in training
     gradient: bool = True  # the surrogate's error also trains the generator
     pick: str = "surrogate"  # what chooses the batch among the candidates; or random

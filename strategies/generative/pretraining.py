@@ -23,17 +23,22 @@ from nas.core.seeds import derive, seeded
 from nas.search_spaces import SearchSpace
 from nas.search_spaces.node_graph import GraphForm
 from nas.strategies.generative.generator import Generator, Marginals
-from nas.strategies.generative.graphs import Targets, latent, reconstruction, targets
+from nas.strategies.generative.graphs import Targets, targets
+from nas.strategies.generative.posterior import Posterior, fit
 
 VERSION = 1  # raise it when the same settings give other weights
 SEED = 0  # of the pretraining: the same generator whatever the seed of a search
 BATCH = 32  # graphs per step
-LR = 2e-4
+LR, POSTERIOR_LR = 2e-4, 2e-3
 BETAS = (0.5, 0.999)  # of Adam
 CHUNK = 3200  # graphs that are drawn at once
 RARE = 1e-4  # the smallest probability in a product of marginals
-NETWORK, MARGINALS = "network", "marginals"
-KINDS: dict[str, Callable[[GraphForm], nn.Module]] = {NETWORK: Generator, MARGINALS: Marginals}
+NETWORK, MARGINALS, POSTERIOR = "network", "marginals", "posterior"
+KINDS: dict[str, Callable[[GraphForm], nn.Module]] = {
+    NETWORK: Generator,
+    MARGINALS: Marginals,
+    POSTERIOR: Posterior,
+}
 _FILE = "agnet generator"  # the kind of the checkpoint
 log = logging.getLogger("nas")
 
@@ -82,8 +87,9 @@ def pretrain(
 ) -> dict[str, Tensor]:
     """Train a generator on `graphs` random architectures of the space, in one thread; `told` hears of the progress.
 
-    Adam on the mean of `reconstruction`. There is no teacher forcing: z is drawn anew for every graph and says nothing
-    about it, so the optimum is the product of the marginals of the graphs. Those are counted for `kind="marginals"`.
+    Adam on the mean of `fit`. For `kind="network"` there is no teacher forcing: z is drawn anew for every graph and
+    says nothing about it, so the optimum is the product of the marginals of the graphs. Those are counted for
+    `kind="marginals"`.
     """
     form = space.graph_forms()[part]
     rng, draws = Random(derive(SEED, "graphs")), torch.Generator().manual_seed(derive(SEED, "latent"))
@@ -91,12 +97,13 @@ def pretrain(
         model = KINDS[kind](form)
         if isinstance(model, Marginals):
             return _counted(model, _random_graphs(space, part, graphs, rng))
-        adam = torch.optim.Adam(model.parameters(), lr=LR, betas=BETAS, fused=True)
+        lr = POSTERIOR_LR if kind == POSTERIOR else LR
+        adam = torch.optim.Adam(model.parameters(), lr=lr, betas=BETAS, fused=True)
         done = 0
         while done < graphs:
             wanted = _random_graphs(space, part, min(CHUNK, graphs - done), rng)
             for rows in torch.arange(len(wanted.types)).split(BATCH):
-                loss = reconstruction(model(latent(len(rows), draws)), wanted.rows(rows), form).mean()
+                loss = fit(model, wanted.rows(rows), form, draws)[1].mean()
                 adam.zero_grad()
                 loss.backward()
                 adam.step()

@@ -15,7 +15,8 @@ from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 from nas.search_spaces.node_graph import GraphForm
 from nas.strategies.generative.generator import split_raw
-from nas.strategies.generative.graphs import drawn, latent
+from nas.strategies.generative.graphs import drawn
+from nas.strategies.generative.posterior import prior
 
 CHUNK = 1000  # samples at once
 
@@ -53,7 +54,7 @@ def of_generator(
     form = space.graph_forms()[part]
     draws = torch.Generator().manual_seed(derive(seed, "samples"))
     sizes = [min(CHUNK, samples - first) for first in range(0, samples, CHUNK)]
-    raw = torch.cat([module(latent(size, draws), ends=True) for size in sizes])
+    raw = torch.cat([module(prior(module, size, draws), ends=True) for size in sizes])
     graphs = (graph for rows in raw.split(CHUNK) for graph in drawn(rows, form, draws))
     return _counted(source, space, part, graphs, samples, seed, share_due_to_z(raw, form))
 

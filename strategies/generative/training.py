@@ -16,7 +16,8 @@ from nas.core.limit import Limits
 from nas.core.seeds import seeded
 from nas.search_spaces.node_graph import GraphForm
 from nas.strategies.generative.generator import surrogate
-from nas.strategies.generative.graphs import Targets, latent, reconstruction
+from nas.strategies.generative.graphs import Targets
+from nas.strategies.generative.posterior import fit, prior
 from nas.strategies.generative.pretraining import KINDS
 
 BATCH = 16  # graphs per step
@@ -66,13 +67,12 @@ class Model:
         for _ in range(options.epochs):
             rows = torch.multinomial(weights, len(weights), replacement=True, generator=draws)
             for batch in rows.split(BATCH):
-                raw = self.generator(latent(len(batch), draws))
+                raw, fitted = fit(self.generator, graphs.rows(batch), self.form, draws)
                 errors = (self.surrogate(raw if options.gradient else raw.detach()) - labels[batch]).square()
-                fit = reconstruction(raw, graphs.rows(batch), self.form)
                 if errors.shape[1] == 1:
-                    loss = (weights[batch] * ((1 - options.alpha) * fit + options.alpha * errors[:, 0])).mean()
+                    loss = (weights[batch] * ((1 - options.alpha) * fitted + options.alpha * errors[:, 0])).mean()
                 else:
-                    loss = capped_loss(fit, errors, weights[batch], options.alpha)
+                    loss = capped_loss(fitted, errors, weights[batch], options.alpha)
                 self.adam.zero_grad()
                 loss.backward()
                 self.adam.step()
@@ -80,7 +80,7 @@ class Model:
     @torch.no_grad()
     def sample(self, count: int, draws: torch.Generator) -> Tensor:
         """The raw outputs of `count` samples, whose first node is the input and whose last is the output."""
-        raw: Tensor = self.generator(latent(count, draws), ends=True)
+        raw: Tensor = self.generator(prior(self.generator, count, draws), ends=True)
         return raw
 
     @torch.no_grad()
@@ -111,13 +111,13 @@ class Model:
             self.adam.state[weight] = {"step": torch.tensor(float(state["steps"])), **of_weight}
 
 
-def capped_loss(fit: Tensor, errors: Tensor, weights: Tensor, alpha: float) -> Tensor:
+def capped_loss(fitted: Tensor, errors: Tensor, weights: Tensor, alpha: float) -> Tensor:
     """(1-α)·c(mean of w·reconstruction) + α·Σ c(mean of w·error) over the columns of errors (B, outputs).
 
     c(L) = L / max(L, 1), where the divisor is a constant for the gradient: so a latency in milliseconds, whose error is
     large, does not outweigh an accuracy as a fraction.
     """
-    means = (weights[:, None] * torch.cat([fit[:, None], errors], 1)).mean(0)
+    means = (weights[:, None] * torch.cat([fitted[:, None], errors], 1)).mean(0)
     capped = means / means.detach().clamp(min=1)
     return (1 - alpha) * capped[0] + alpha * capped[1:].sum()
 

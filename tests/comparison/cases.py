@@ -172,6 +172,7 @@ def _strategies() -> Iterator[Case]:
         f"strategy.pretraining=64 objective=fgsm@1 {TABLE} data.name=digits search.budget=9 search.ask=3 {ONE} "
         "run.dir=run --json",
     )
+    yield case("pretrain-agnet-posterior", "pretrain agnet-posterior --space nasbench201 --graphs 64 --report 50")
     yield case("pretrain-agnet", "pretrain agnet --space nasbench201 --graphs 64 --report 50")
     yield case(
         "search-warmup-move",

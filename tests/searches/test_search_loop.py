@@ -34,6 +34,7 @@ SMALL: dict[
     str, dict[str, Any]
 ] = {  # options instead of defaults that take long, or more than 40 evaluations to warm up
     "agnet": {"generator": "marginals", "pretraining": 64, "epochs": 1},
+    "agnet-posterior": {"generator": "marginals", "pretraining": 64, "epochs": 1},
     "evolution": {"population": 10, "tournament": 3},
     "warmup-move": {"warmup": 60, "pool": 10, "tournament": 3},
     "evolution-ranks": {"population": 10, "tournament": 3},

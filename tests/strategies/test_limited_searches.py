@@ -18,6 +18,7 @@ SPACE = NASBench201()
 LIMITS = Limits((Limit("cost", "<=", 1.0),))
 OPTIONS: dict[str, dict[str, Any]] = {
     "agnet": {"generator": "marginals", "pretraining": 64, "epochs": 1, "init": 20},
+    "agnet-posterior": {"generator": "marginals", "pretraining": 64, "epochs": 1, "init": 20},
     "bananas": {"members": 2, "layers": 2, "epochs": 100, "init": 20},
     "bo": {"whole": 0, "init": 20},
     "bo-graph": {"whole": 0, "init": 20},

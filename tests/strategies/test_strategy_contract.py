@@ -26,6 +26,9 @@ OPTIONS: dict[str, dict[str, Any]] = {  # where the defaults are too slow for th
     "agnet": {"init": 8, "batch": 6, "candidates": 10, "draws": 1, "epochs": 1, "pretraining": 64, "queries": 30,
         "generator": "marginals",
     },
+    "agnet-posterior": {"init": 8, "batch": 6, "candidates": 10, "draws": 1, "epochs": 1, "pretraining": 64,
+        "queries": 30, "generator": "marginals",
+    },
     "bananas": {"candidates": 20, "members": 2, "layers": 2, "epochs": 5},
     "bo": {"whole": 0, "candidates": 20, "batch": 25},
     "bo-graph": {"whole": 0, "candidates": 20, "batch": 25},
@@ -78,7 +81,7 @@ def made(
         return [None if number % 11 == 0 else number % 1000 / 1000 for number in numbers]
 
     if issubclass(kind, AGNet) and not space.graph_forms():
-        with pytest.raises(InputError, match=r"graphs of operations for strategy\.name=agnet"):
+        with pytest.raises(InputError, match=r"graphs of operations for strategy\.name=agnet(-posterior)? "):
             kind(space, goals, seed, small(kind), Hints(features, cheap))
         pytest.skip("the space has no graphs")
     return kind(space, goals, seed, options or small(kind), Hints(features, cheap))

@@ -20,6 +20,11 @@ ASK_TELL: dict[str, dict[str, Any]] = {
         "pretraining": 100_000, "queries": 192, "generator": "network", "weighted": True, "gradient": True,
         "pick": "surrogate", "limited_alpha": 0.95, "limited_lr": 2e-4, "limited_decay": 1e-4,
     },
+    "agnet-posterior": {  # agnet with another generator
+        "init": 16, "batch": 16, "candidates": 100, "draws": 9, "epochs": 30, "lr": 1e-3, "alpha": 0.9, "k": 0.01,
+        "pretraining": 32_000, "queries": 192, "generator": "posterior", "weighted": True, "gradient": True,
+        "pick": "surrogate", "limited_alpha": 0.95, "limited_lr": 2e-4, "limited_decay": 1e-4,
+    },
     "random": {},
     "local": {"improvement": "best", "init": 1},  # White et al., UAI 2021, algorithm 1
     "local-naszilla": {"improvement": "first", "init": 10},  # naszilla
