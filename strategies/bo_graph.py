@@ -8,19 +8,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from nas.core.config.conditions import Condition, chosen
+from nas.core.config.conditions import Condition
+from nas.core.errors import InputError
 from nas.strategies.acquisition import acquisition, check_acquisition
 from nas.strategies.pool import SAMPLED, Features, PoolStrategy, check_pool
 from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
 
+MERGED = 200  # places of which some are for exploration; no batch is larger in practice
 NEAR = 0.3  # of the median distance to the best, within which the logarithm flattens
 
 
 @dataclass
 class BOGraphOptions:
     acquisition: str = "ei"  # or ucb, mean, thompson
-    kappa: float = 1.5  # of ucb: mean + kappa · sd
+    kappa: float = 3.0  # of ucb: mean + kappa · sd
+    explore: int = 2  # every such proposal is the best by mean + kappa · sd instead; 0 for none
     length: float = 1.5  # of the kernel, in units of the typical distance of two architectures, √2
     noise: float = 0.01  # variance of the noise, as a part of the variance of the observations
     log: bool = True  # the process models the logarithm of the distance to the best observed, not the fitness
@@ -33,6 +36,8 @@ class BOGraphOptions:
     def check(self) -> None:
         check_acquisition(self.acquisition)
         check_pool(self)
+        if self.explore < 0:
+            raise InputError(f"Expected explore >= 0 but got {self.explore}; set strategy.explore.")
         self.process().check()
 
     def process(self) -> MaternOptions:
@@ -45,7 +50,9 @@ class BOGraph(PoolStrategy):
     The features of all candidates are standardised together, so that the distance between two architectures is the same
     from the first query on; the kernel is a Matérn kernel of them. With y the fitness and b the best observed, the
     process models -log(b - y + m), m = .3·median(b - y) over the observations: it tells good architectures from better
-    ones, and bad ones differ little, however bad they are. Limited quantities are modelled as they are.
+    ones, and bad ones differ little, however bad they are. Every second proposal has the largest mean + kappa·sd
+    instead: without it, searches stay where good architectures are known if the best is of another kind. Limited
+    quantities are modelled as they are.
     The process: Rasmussen and Williams 2006; kernel, logarithm and settings were chosen for this project, on two
     columns of NAS-Bench-201 (docs/studies/strategies.md).
     """
@@ -54,7 +61,10 @@ class BOGraph(PoolStrategy):
     references: ClassVar[tuple[str, ...]] = ("rasmussen2006gaussian",)
     Options: ClassVar[type] = BOGraphOptions
     conditions: ClassVar[Mapping[str, Condition]] = {
-        "kappa": chosen("strategy", "acquisition", "ucb"),
+        "kappa": Condition(
+            lambda options, space: bool(options.explore) or options.acquisition == "ucb",
+            lambda options: f"with strategy.explore=0 strategy.acquisition={options.acquisition}",
+        ),
         "candidates": SAMPLED,
         "parents": SAMPLED,
     }
@@ -75,7 +85,31 @@ class BOGraph(PoolStrategy):
         return Matern(seed, self.options.process())
 
     def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
-        return acquisition(self.options.acquisition, mean, sd, best, self.options.kappa, noise)
+        options = self.options
+        worth = acquisition(options.acquisition, mean, sd, best, options.kappa, noise)
+        if not options.explore:
+            return worth
+        return taken_in_turn(worth, mean + options.kappa * sd, options.explore, len(self.asked))
+
+
+def taken_in_turn(first: np.ndarray, second: np.ndarray, every: int, begun: int) -> np.ndarray:
+    """Numbers (n,) that fall in the order in which both rankings are taken in turn; each row is taken once.
+
+    Place number p from `begun` on is the best row left by `second` if p + 1 is a multiple of `every`, else by `first`.
+    After `MERGED` places the rest follow by `first`.
+    """
+    orders = [np.argsort(-one, kind="stable").tolist() for one in (first, second)]
+    taken: dict[int, None] = {}
+    at = [0, 0]
+    for place in range(begun, begun + min(MERGED, len(first))):
+        which = int((place + 1) % every == 0)
+        while orders[which][at[which]] in taken:
+            at[which] += 1
+        taken[orders[which][at[which]]] = None
+    taken.update(dict.fromkeys(orders[0]))  # rows that are there already keep their place
+    worth = np.empty(len(first))
+    worth[list(taken)] = -np.arange(len(first))
+    return worth
 
 
 def log_distance(fitness: np.ndarray) -> np.ndarray:

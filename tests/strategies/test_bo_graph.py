@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.strategies import Goal, Hints
 from nas.strategies.acquisition import log_expected_improvement
-from nas.strategies.bo_graph import BOGraph, BOGraphOptions, log_distance
+from nas.strategies.bo_graph import BOGraph, BOGraphOptions, log_distance, taken_in_turn
 from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
 
 SPACE = NASBench201()
@@ -32,7 +32,7 @@ def value(arch: Any) -> float:
 
 
 def test_it_proposes_the_largest_improvement_of_the_logarithm_among_all_classes() -> None:
-    strategy = BOGraph(SPACE, (Goal("score"),), 1, BOGraphOptions(init=12, batch=3), Hints(features))
+    strategy = BOGraph(SPACE, (Goal("score"),), 1, BOGraphOptions(init=12, batch=4, explore=2), Hints(features))
     data = [SPACE.canonical(arch) for arch in strategy.ask(12)]
     for arch in data:
         strategy.tell(arch, {"score": value(arch)})
@@ -49,9 +49,20 @@ def test_it_proposes_the_largest_improvement_of_the_logarithm_among_all_classes(
     left = [arch for arch in every if arch not in data]
     mean, sd = process.predict(x[[rows[arch] for arch in left]], return_std=True)
     scale = np.sqrt((white * process.alpha_).mean())
-    worth = log_expected_improvement(mean, sd * scale, white.max())
-    chosen = [left.index(SPACE.canonical(arch)) for arch in strategy.ask(3)]
-    np.testing.assert_allclose(worth[chosen], np.sort(worth)[::-1][:3], rtol=1e-6)
+    worth, bound = log_expected_improvement(mean, sd * scale, white.max()), mean + 3 * sd * scale
+    chosen = [left.index(SPACE.canonical(arch)) for arch in strategy.ask(4)]
+    np.testing.assert_allclose(worth[chosen[0]], worth.max(), rtol=1e-6)
+    np.testing.assert_allclose(bound[chosen[1]], np.delete(bound, chosen[0]).max(), rtol=1e-6)
+    np.testing.assert_allclose(worth[chosen[2]], np.delete(worth, chosen[:2]).max(), rtol=1e-6)
+    np.testing.assert_allclose(bound[chosen[3]], np.delete(bound, chosen[:3]).max(), rtol=1e-6)
+
+
+def test_two_rankings_are_taken_in_turn() -> None:
+    first, second = np.array([5.0, 4, 3, 2, 1]), np.array([1.0, 9, 3, 8, 2])
+    assert np.argsort(-taken_in_turn(first, second, 2, 10)).tolist() == [0, 1, 2, 3, 4]
+    assert np.argsort(-taken_in_turn(first, second, 2, 11)).tolist() == [1, 0, 3, 2, 4]
+    assert np.argsort(-taken_in_turn(first, second, 3, 0)).tolist() == [0, 1, 3, 2, 4]
+    assert np.argsort(-taken_in_turn(first[:1], second[:1], 2, 0)).tolist() == [0]
 
 
 def test_the_logarithm_keeps_the_order_and_pulls_in_the_worst() -> None:
@@ -87,7 +98,8 @@ def test_features_without_a_deviation_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [BOGraphOptions(length=0), BOGraphOptions(noise=-1), BOGraphOptions(acquisition="x")]
+    "options",
+    [BOGraphOptions(length=0), BOGraphOptions(noise=-1), BOGraphOptions(acquisition="x"), BOGraphOptions(explore=-1)],
 )
 def test_impossible_options_are_refused(options: BOGraphOptions) -> None:
     with pytest.raises(InputError, match="Expected"):

@@ -30,8 +30,8 @@ ASK_TELL: dict[str, dict[str, Any]] = {
     "local-naszilla": {"improvement": "first", "init": 10},  # naszilla
     "evolution-naszilla": {"population": 30, "tournament": 10, "init": 10},  # naszilla
     "bo-graph": {  # chosen on NAS-Bench-201: docs/studies/strategies.md
-        "acquisition": "ei", "kappa": 1.5, "length": 1.5, "noise": 0.01, "log": True, "init": 10, "batch": 1,
-        "whole": 20_000, "candidates": 500, "parents": 10,
+        "acquisition": "ei", "kappa": 3.0, "explore": 2, "length": 1.5, "noise": 0.01, "log": True, "init": 10,
+        "batch": 1, "whole": 20_000, "candidates": 500, "parents": 10,
     },
     "evolution-ranks": {"population": 100, "tournament": 25, "init": None},  # as evolution
     "evolution": {"population": 100, "tournament": 25, "init": None},  # Real et al., AAAI 2019, 4.1: P = 100, S = 25
