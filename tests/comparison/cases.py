@@ -102,7 +102,7 @@ PUBLISHED = "--robustness {inputs}/robustness --workers 1"
 HELP = (
     *("run", "search", "train", "eval", "score", "dps", "bench", "resume", "report", "transfer", "export", "list"),
     "pretrain",
-    *("tables", "tables correlate", "tables search", "tables predict"),
+    *("tables", "tables correlate", "tables search", "tables predict", "tables supernets"),
 )
 KINDS = (
     *("configs", "spaces", "strategies", "proxies", "predictors", "attacks", "corruptions", "datasets", "trainings"),
@@ -123,7 +123,14 @@ MISTAKES = (  # of a user: each ends with one line and exit code 2
     *("resume nowhere", "report nowhere", "export nowhere there", "transfer a.pt", "transfer a.pt b.pt"),
     *("dps quickstart --labels nowhere.csv", "dps quickstart", "list spaces more", "bench nonesuch"),
     *("bench start --space darts", "bench proxies --space dart", "dps quickstart --labels nowhere.json"),
-    *("tables correlate nowhere.csv", "tables search", "tables predict", "tables", "tables nonesuch"),
+    *(
+        "tables correlate nowhere.csv",
+        "tables search",
+        "tables predict",
+        "tables supernets",
+        "tables",
+        "tables nonesuch",
+    ),
     *("tables search --robustness {inputs}/robustness --objective claen", "--nonesuch", "search quickstart --jsno"),
 )
 
@@ -488,6 +495,12 @@ def _tables() -> Iterator[Case]:
         f"tables predict {PUBLISHED} --scores {{inputs}}/scores.csv --splits 2 --study --csv r2.csv --plot gini.svg",
         f"tables predict {PUBLISHED} --scores {{inputs}}/scores.csv --features both --model kernel --splits 2 "
         "--targets clean,clean+fgsm@1 --json",
+    )
+    yield case(
+        "tables-supernets",
+        "tables supernets --robustness {inputs}/robustness --rows rows --csv percentiles.csv",
+        "tables supernets --robustness {inputs}/robustness --rows rows --columns clean --strategies darts --hours 1 "
+        "--json",
     )
 
 

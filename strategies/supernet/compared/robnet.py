@@ -73,7 +73,7 @@ class RobNet(Bilevel):
     options: RobNetOptions
     best: str | None = None  # the sample with the largest robust accuracy so far
     best_accuracy: float = -1.0
-    held_out_accuracies: Mapping[str, float | None] = {}  # of the last sample
+    held_out_accuracies: Mapping[str, float | None] = {}  # of the best sample
 
     @property
     def total_epochs(self) -> int:
@@ -91,14 +91,14 @@ class RobNet(Bilevel):
         self.follow(arch)
         self.weight_optimizer.state.clear()
         levels = Levels(self.train_paths(epoch, None, noise), {})
-        self.held_out_accuracies = super().validation()
+        held_out = super().validation()
         ranked = accuracies(
             self.supernet, self.alpha_half, self.options.rank_images, self.batch_size, self.budget, noise
         )
         robust = ranked["val_robust_accuracy"] or 0.0
         levels.alpha.update(alpha_accuracy=ranked["val_accuracy"] or 0.0, alpha_robust_accuracy=robust)
         if robust > self.best_accuracy:
-            self.best, self.best_accuracy = str(arch), robust
+            self.best, self.best_accuracy, self.held_out_accuracies = str(arch), robust, held_out
         self.supernet.load_state_dict(before)
         self.weight_optimizer.state.clear()
         self.follow(self.space.parse(self.best or str(arch)))
@@ -147,7 +147,7 @@ class RobNet(Bilevel):
         self.supernet.mixer = lambda name, alpha: Mixed(path[name], there[name])
 
     def validation(self) -> dict[str, float | None]:
-        """Of the last sample after its fine-tuning; before, of a random path, always the same."""
+        """Of the best sample so far, after its fine-tuning; before there is one, of a random path, always the same."""
         if self.best is not None:
             return dict(self.held_out_accuracies)
         self.follow(self.draw(Random(derive(self.seed, "supernet", "paths", "validation"))))
@@ -179,8 +179,10 @@ class RobNet(Bilevel):
         return steps * self.steps_per_epoch * (attack + 1) + self.options.samples * ranking
 
     def state_dict(self) -> State:
-        return {**super().state_dict(), "best": self.best, "best_accuracy": self.best_accuracy}
+        best = {"arch": self.best, "accuracy": self.best_accuracy, "held_out": dict(self.held_out_accuracies)}
+        return {**super().state_dict(), "best": best}
 
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
-        self.best, self.best_accuracy = state["best"], state["best_accuracy"]
+        best = state["best"]
+        self.best, self.best_accuracy, self.held_out_accuracies = best["arch"], best["accuracy"], best["held_out"]

@@ -1,0 +1,136 @@
+"""How found cells compare with random ones on published tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from statistics import fmean, median
+
+import numpy as np
+
+from nas.core.io.records import Record
+from nas.core.statistics.paired import holm
+from nas.core.statistics.repetitions import sign_flip
+from nas.search_spaces import NASBench201
+from nas.search_spaces.nasbench201.cell import Cell
+from nas.studies.supernets.plan import COMPARISONS, OWN, VARIANTS
+from nas.studies.supernets.runs import Found
+from nas.tables import Collection
+
+TESTED = "hrs:pgd@1"
+MIN_PAIRS = 6  # with fewer seeds no p-value of a sign-flip test is below .05
+WIDEST = "six 3x3 convolutions"  # the largest cell, and what a search by `params` finds
+
+
+@dataclass(frozen=True)
+class Judged(Record):
+    """All searches of a strategy of one length."""
+
+    strategy: str
+    length: str
+    seeds: int
+    percentiles: dict[str, list[float | None]]  # by column, one of each seed, of the cells without `none`
+    among_equals: list[float | None]  # in TESTED, of the cells with as many 3×3 convolutions
+    convolutions: float  # mean number of 3×3 ones
+    skips: float
+    passes: float
+    seconds: float
+    agreement: float | None  # mean share of edges with the same operation, over pairs of seeds
+
+
+@dataclass(frozen=True)
+class Comparison(Record):
+    """The percentile in TESTED of a strategy minus that of its base, over common seeds; Holm over all comparisons."""
+
+    strategy: str
+    base: str
+    seeds: int
+    difference: float
+    p: float
+
+
+@dataclass(frozen=True)
+class RandomCells:
+    """All 4,096 cells without `none`, each with the values of its class."""
+
+    tables: Collection
+    columns: Sequence[str]
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        return [cell for cell in NASBench201() if "none" not in cell.operations]
+
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """By column, (cells,); larger is better."""
+        return {column: self._of(column, self.cells) for column in self.columns}
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        return np.array([convolutions(cell) for cell in self.cells])
+
+    def percentile(self, column: str, cell: Cell, equals: bool = False) -> float | None:
+        """The percentage of cells that are worse; equal ones count half. `equals`: of those with as many 3×3 ones.
+
+        None if the tables have no value of the cell.
+        """
+        from scipy.stats import percentileofscore
+
+        values = self.values[column]
+        among = values[self.sizes == convolutions(cell)] if equals else values
+        value = self._of(column, [cell])[0]
+        return float(percentileofscore(among[np.isfinite(among)], value, kind="mean")) if np.isfinite(value) else None
+
+    def _of(self, column: str, cells: Sequence[Cell]) -> np.ndarray:
+        space = NASBench201()
+        sign = 1 if self.tables.higher_is_better(column) else -1
+        return sign * self.tables.values(column, [str(space.canonical(cell)) for cell in cells])
+
+
+def convolutions(cell: Cell) -> int:
+    return cell.operations.count("nor_conv_3x3")
+
+
+def judge(found: Sequence[Found], cells: RandomCells) -> list[Judged]:
+    """A row for each strategy and length, in the order of the plan, then the largest cell."""
+    space, rows = NASBench201(), []
+    for length in dict.fromkeys(one.length for one in found):
+        for name in (variant.strategy for variant in VARIANTS):
+            mine = [one for one in found if (one.strategy, one.length) == (name, length)]
+            if mine:
+                rows.append(_judged(name, length, mine, [space.parse(one.arch) for one in mine], cells))
+    largest = Found(WIDEST, "", 0, str(space.largest()), 0, 0, 0)
+    return [*rows, _judged(WIDEST, "", [largest], [space.largest()], cells)]
+
+
+def _judged(name: str, length: str, found: Sequence[Found], archs: Sequence[Cell], cells: RandomCells) -> Judged:
+    pairs = list(combinations(archs, 2))
+    same = [fmean(a == b for a, b in zip(one.operations, other.operations)) for one, other in pairs]
+    return Judged(
+        name,
+        length,
+        len(found),
+        {column: [cells.percentile(column, cell) for cell in archs] for column in cells.columns},
+        [cells.percentile(TESTED, cell, equals=True) for cell in archs] if TESTED in cells.columns else [],
+        fmean(map(convolutions, archs)),
+        fmean(cell.operations.count("skip_connect") for cell in archs),
+        median(one.passes for one in found),
+        median(one.seconds for one in found),
+        fmean(same) if same else None,
+    )
+
+
+def compare(found: Sequence[Found], cells: RandomCells) -> list[Comparison]:
+    """The planned comparisons that have enough common seeds, by exact sign-flip tests."""
+    space, raw = NASBench201(), []
+    percents = [(one, cells.percentile(TESTED, space.parse(one.arch))) for one in found if one.length == OWN]
+    by_seed = {(one.strategy, one.seed): percent for one, percent in percents if percent is not None}
+    for strategy, base in COMPARISONS:
+        seeds = [seed for name, seed in by_seed if name == strategy and (base, seed) in by_seed]
+        if len(seeds) >= MIN_PAIRS:
+            differences = [by_seed[strategy, seed] - by_seed[base, seed] for seed in seeds]
+            raw.append((strategy, base, len(seeds), fmean(differences), sign_flip(differences)))
+    corrected = holm([row[4] for row in raw])
+    return [Comparison(*row[:4], p) for row, p in zip(raw, corrected)]

@@ -1,0 +1,35 @@
+"""`nas tables supernets` on the published table, from rows that are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import nas, nas_json
+
+from nas.studies.papers.row_store import RowStore
+from nas.studies.supernets.runs import KEYS, VALUES, settings
+
+pytestmark = pytest.mark.landing
+THREES = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+
+
+def test_found_cells_have_percentiles_and_a_csv_file(tmp_path: Path, data_dir: Path) -> None:
+    store = RowStore(tmp_path / "rows" / "searches.csv", KEYS, VALUES, settings(), write=True)
+    for seed in range(2):
+        store.add(("gdas", "own", str(seed), THREES.replace("3x3~2", f"{1 + 2 * seed}x{1 + 2 * seed}~2")), (75, 100, 9))
+    tables = ("--robustness", str(data_dir / "robustness-dataset"), "--rows", "rows")
+    value = nas_json("tables", "supernets", *tables, "--csv", "out.csv", cwd=tmp_path)
+    gdas, largest = value["rows"]
+    assert (gdas["strategy"], gdas["seeds"], gdas["convolutions"]) == ("gdas", 2, 5.5)
+    assert largest["percentiles"]["hrs:pgd@1"] == pytest.approx([99.5], abs=0.4)  # typed from the study of RNAS
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 1 + 3 * len(gdas["percentiles"])
+    text = nas("tables", "supernets", *tables, cwd=tmp_path).stdout
+    assert "six 3x3 convolutions" in text
+
+
+def test_what_the_study_does_not_have_is_refused(tmp_path: Path, data_dir: Path) -> None:
+    tables = ("--robustness", str(data_dir / "robustness-dataset"), "--rows", "rows")
+    done = nas("tables", "supernets", *tables, "--strategies", "evolution", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "strategies of the study but got evolution" in done.stderr

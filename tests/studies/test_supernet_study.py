@@ -1,0 +1,149 @@
+"""The study of supernet searches: its plan, a search that is killed, and how found cells are judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nas.core.data import Dataset, Split
+from nas.search_spaces import NASBench201
+from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.studies.supernets import runs
+from nas.studies.supernets.judge import TESTED, RandomCells, compare, convolutions, judge
+from nas.studies.supernets.plan import EQUAL, OWN, PROTOCOL, VARIANTS, Planned, planned, shortened
+from nas.studies.supernets.runs import Found, Rows, compute, planned_search
+
+SPACE = NASBench201()
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "SUPERNET", {"channels": 4, "cells_per_stage": 1})
+    monkeypatch.setattr(runs, "PROTOCOL", {**PROTOCOL, "batch_size": 8, "crop": 1})
+
+
+def data() -> Dataset:
+    images = torch.randint(0, 256, (34, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split = Split(images, torch.arange(34) % 3)
+    return Dataset("toy", split, split, split, 3, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+
+
+def variant(name: str, **options: Any) -> Any:
+    (one,) = (each for each in VARIANTS if each.strategy == name)
+    return one._replace(options={**one.options, **options})
+
+
+def test_the_plan_has_every_strategy_of_first_order_with_options_that_it_takes() -> None:
+    names = [one.strategy for one in VARIANTS]
+    assert set(names) == set(SUPERNET_STRATEGIES.names()) - {"darts-second-order", "p-darts"}
+    for one in VARIANTS:
+        SUPERNET_STRATEGIES.get(one.strategy).Options(**{**PROTOCOL, **one.options}).check()
+    every = list(planned())
+    assert len({(one.variant.strategy, one.length, one.seed) for one in every}) == len(every)
+    own = {
+        name: sorted(one.seed for one in every if (one.variant.strategy, one.length) == (name, OWN)) for name in names
+    }
+    assert own == {one.strategy: list(range(3 if one.dear else 8)) for one in VARIANTS}
+    equal = [one for one in every if one.length == EQUAL]
+    assert {one.variant.strategy for one in equal} == set(names) - {"darts"}
+    assert {one.seed for one in equal} == {0, 1, 2}
+    last = max(every.index(one) for one in equal)
+    assert all(one.length == EQUAL or one.variant.strategy == "darts" for one in every[:last])
+
+
+def test_an_equal_search_has_at_most_the_passes_of_darts() -> None:
+    most = planned_search(Planned(variant("darts"), OWN, 0), data())
+    assert most is not None
+    for name, longer in (("gdas", False), ("advrush", False), ("rnas-max", True)):
+        search = planned_search(Planned(variant(name), EQUAL, 0), data())
+        assert search is not None
+        assert search.passes() <= most.passes()
+        assert longer == (search.options.epochs < 5)
+    assert planned_search(Planned(variant("gdas"), EQUAL, 0), data()).options.epochs == 15  # type: ignore[union-attr]
+    assert shortened(variant("rnas-max"), 3) == {"epochs": 3, "warm_up": 1}
+
+
+def test_a_killed_search_goes_on_to_the_same_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, said = Planned(variant("rnas-uniform", epochs=2, warm_up=1), OWN, 1), list[str]()
+    whole = Rows(tmp_path / "whole", write=True)
+    compute(one, whole, data(), said.append)
+    killed = Rows(tmp_path / "killed", write=True)
+    kind = SUPERNET_STRATEGIES.get("rnas-uniform")
+    step, steps = kind.step, 0
+
+    def dies(self: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 2:
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(kind, "step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        compute(one, killed, data(), said.append)
+    assert killed.found() == []
+    assert list((tmp_path / "killed" / "unfinished").iterdir())
+    compute(one, killed, data(), said.append)
+    assert steps == 3  # one epoch was not made again
+    assert not list((tmp_path / "killed" / "unfinished").iterdir())
+    (found,), (again,) = Rows(tmp_path / "whole").found(), Rows(tmp_path / "killed").found()
+    assert found._replace(seconds=0.0) == again._replace(seconds=0.0)
+    assert found.arch in said[0]
+    cells = Rows(tmp_path / "whole").paths()["rnas-uniform", OWN, 1]
+    assert cells == Rows(tmp_path / "killed").paths()["rnas-uniform", OWN, 1]
+    assert cells[-1] == found.arch
+    assert killed.has(one)
+
+
+class Tables:
+    """A column that is the number of 3×3 convolutions plus a hundredth of that of skip connections."""
+
+    def higher_is_better(self, name: str) -> bool:
+        return True
+
+    def values(self, name: str, archs: list[str]) -> np.ndarray:
+        cells = [SPACE.parse(arch) for arch in archs]
+        return np.array([convolutions(cell) + cell.operations.count("skip_connect") / 100 for cell in cells])
+
+
+def random_cells() -> RandomCells:
+    return RandomCells(Tables(), (TESTED,))  # type: ignore[arg-type]
+
+
+def test_cells_are_judged_by_their_share_of_worse_ones() -> None:
+    cells = random_cells()
+    assert len(cells.cells) == 4**6
+    threes = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+    pools = threes.replace("nor_conv_3x3", "avg_pool_3x3")
+    found = [
+        Found("gdas", OWN, 0, threes, 2, 10, 5.0),
+        Found("gdas", OWN, 1, threes.replace("|nor_conv_3x3~0|+", "|skip_connect~0|+", 1), 2, 10, 7.0),
+        Found("darts", OWN, 0, pools, 2, 8, 3.0),
+    ]
+    darts, gdas, largest = judge(found, cells)
+    assert (darts.strategy, gdas.strategy, largest.strategy) == ("darts", "gdas", "six 3x3 convolutions")
+    assert largest.percentiles[TESTED] == pytest.approx([100 - 50 / 4096])
+    assert gdas.percentiles[TESTED][0] == largest.percentiles[TESTED][0]
+    assert (gdas.convolutions, gdas.skips, gdas.agreement, gdas.seconds) == (5.5, 0.5, pytest.approx(5 / 6), 6.0)
+    classes = [SPACE.canonical(cell) for cell in cells.cells if convolutions(cell) == 0]
+    scores = [convolutions(cell) + cell.operations.count("skip_connect") / 100 for cell in classes]
+    own = Tables().values(TESTED, [str(SPACE.canonical(SPACE.parse(pools)))])[0]
+    share = 100 * (np.mean(np.array(scores) < own) + np.mean(np.isclose(scores, own)) / 2)
+    assert darts.among_equals == [pytest.approx(share)]
+    assert compare(found, cells) == []
+
+
+def test_a_robust_term_is_compared_with_its_base_over_common_seeds() -> None:
+    base = "|skip_connect~0|+|avg_pool_3x3~0|avg_pool_3x3~1|+|avg_pool_3x3~0|avg_pool_3x3~1|avg_pool_3x3~2|"
+    better = base.replace("avg_pool_3x3", "nor_conv_3x3")
+    found = [Found("darts", OWN, seed, base, 1, 1, 1) for seed in range(7)]
+    found += [Found("rnas-uniform", OWN, seed, better, 1, 1, 1) for seed in range(6)]
+    found += [Found("advrush", OWN, seed, better, 1, 1, 1) for seed in range(3)]  # too few
+    (only,) = compare(found, random_cells())
+    assert (only.strategy, only.base, only.seeds) == ("rnas-uniform", "darts", 6)
+    assert only.difference > 50
+    assert only.p == pytest.approx(2 / 2**6)
