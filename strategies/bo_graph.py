@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
 from nas.strategies.acquisition import acquisition, check_acquisition
-from nas.strategies.pool import SAMPLED, Features, PoolStrategy, check_pool
+from nas.strategies.pool import SAMPLED, EnumeratedSpace, Features, PoolStrategy, check_pool
 from nas.strategies.predictors import Predictor
-from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
+from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit, matern
 
 MERGED = 200  # places of which some are for exploration; no batch is larger in practice
 NEAR = 0.3  # of the median distance to the best, within which the logarithm flattens
@@ -70,6 +70,10 @@ class BOGraph(PoolStrategy):
     }
     uses: ClassVar[frozenset[str]] = frozenset({"features"})
 
+    def begin(self) -> None:
+        super().begin()
+        self._whole: WholeSpace | None = None  # a cache, not part of the state
+
     def _encoder(self) -> Features:
         assert self.hints.features is not None
         return self.hints.features
@@ -77,6 +81,31 @@ class BOGraph(PoolStrategy):
     def _scaled(self, seen: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         centre, unit = centre_and_unit(np.concatenate([seen, features]))
         return (seen - centre) / unit, (features - centre) / unit
+
+    def _choose(self, count: int) -> list[Any]:
+        """As in the base; in a small space by the same formulas, from distances that are computed once."""
+        every = self._enumerated()
+        if every is None:
+            return super()._choose(count)
+        if self._whole is None:
+            self._whole = WholeSpace(every, np.array(self._allowed(every.archs), dtype=bool), self.options.length)
+        whole = self._whole
+        observed = np.array([every.rows[key] for key in self.observed])
+        learnt = whole.known[observed]
+        left = whole.usable.copy()
+        left[[every.rows[key] for key in self.asked]] = False
+        rows = np.flatnonzero(left)
+        best: list[Any] = []
+        if len(rows) and learnt.any():
+            fitness = self._targets(np.array([fit for _, fit in self.observed.values()]))
+            limited = [self._observed_quantities()] if self.limits else []
+            targets = np.column_stack([fitness, *limited])[learnt]
+            mean, sd = whole.predict(observed[learnt], targets, rows, self.options.noise)
+            noise = np.random.default_rng(self.rng.getrandbits(64))
+            worth = self._acquisition(mean[:, 0], sd[:, 0], self._best(fitness), noise)
+            order = self.limits.order(worth, mean[:, 1:]) if self.limits else np.argsort(-worth, kind="stable")
+            best = [every.archs[row] for row in rows[order[:count]]]
+        return self._filled_up(best, count)
 
     def _targets(self, fitness: np.ndarray) -> np.ndarray:
         return log_distance(fitness) if self.options.log else fitness
@@ -90,6 +119,41 @@ class BOGraph(PoolStrategy):
         if not options.explore:
             return worth
         return taken_in_turn(worth, mean + options.kappa * sd, options.explore, len(self.asked))
+
+
+class WholeSpace:
+    """All classes of a small space, with the kernel between each of them and those that were observed."""
+
+    def __init__(self, every: EnumeratedSpace, allowed: np.ndarray, length: float) -> None:
+        self.known = np.isfinite(every.features).all(axis=1)
+        self.usable = self.known & allowed
+        centre, unit = centre_and_unit(every.features[self.known].astype(np.float64))
+        self.features = np.where(self.known[:, None], (every.features - centre) / unit, 0.0)
+        self.lengths = (self.features**2).sum(axis=1)
+        self.length = length
+        self._columns: dict[int, np.ndarray] = {}  # by row, its kernel with all rows
+
+    def predict(
+        self, seen: np.ndarray, targets: np.ndarray, rows: np.ndarray, noise: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and sd (m, t) of `rows` (m,), by the formulas of `Matern`, from targets (n, t) of the rows `seen`."""
+        from scipy.linalg import cholesky, solve_triangular
+
+        across = np.stack([self._column(row) for row in seen.tolist()])  # (n, classes)
+        root = cholesky(across[:, seen] + noise * np.eye(len(seen)), lower=True)
+        deviation = np.where(np.ptp(targets, axis=0) > 0, targets.std(axis=0), 0.0)
+        scale, offset = np.where(deviation > 0, deviation, 1.0), targets.mean(axis=0)
+        white = solve_triangular(root, (targets - offset) / scale, lower=True)
+        explained = solve_triangular(root, across[:, rows], lower=True, overwrite_b=True)
+        spread = scale * np.sqrt((white**2).mean(axis=0))
+        sd = np.sqrt(np.maximum(1 - (explained**2).sum(axis=0), 0.0))[:, None] * spread
+        return explained.T @ white * scale + offset, sd
+
+    def _column(self, row: int) -> np.ndarray:
+        if row not in self._columns:
+            squares = self.lengths + self.lengths[row] - 2 * self.features @ self.features[row]
+            self._columns[row] = matern(np.maximum(squares, 0.0), self.features.shape[1], self.length)
+        return self._columns[row]
 
 
 def taken_in_turn(first: np.ndarray, second: np.ndarray, every: int, begun: int) -> np.ndarray:

@@ -82,9 +82,13 @@ class Matern(Predictor):
 
     def _kernel(self, x: np.ndarray) -> np.ndarray:
         """(m, n): the correlations with the architectures of the fit."""
-        squares = 2 * distances(x, self._x) / x.shape[1]
-        r = np.sqrt(5 * squares) / self.options.length
-        return (1 + r + r**2 / 3) * np.exp(-r)
+        return matern(2 * distances(x, self._x), x.shape[1], self.options.length)
+
+
+def matern(squares: np.ndarray, features: int, length: float) -> np.ndarray:
+    """The kernel of `Matern`, elementwise, from squared distances |x - z|² of that many features."""
+    r = np.sqrt(5 / features * squares) / length
+    return (1 + r + r**2 / 3) * np.exp(-r)
 
 
 def centre_and_unit(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

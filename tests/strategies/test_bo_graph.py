@@ -11,10 +11,12 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern as Kernel
 
 from nas.core.errors import InputError
+from nas.core.limit import Limit, Limits
 from nas.search_spaces import NASBench201
 from nas.strategies import Goal, Hints
 from nas.strategies.acquisition import log_expected_improvement
 from nas.strategies.bo_graph import BOGraph, BOGraphOptions, log_distance, taken_in_turn
+from nas.strategies.model_based import ModelBasedStrategy
 from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
 
 SPACE = NASBench201()
@@ -63,6 +65,25 @@ def test_two_rankings_are_taken_in_turn() -> None:
     assert np.argsort(-taken_in_turn(first, second, 2, 11)).tolist() == [1, 0, 3, 2, 4]
     assert np.argsort(-taken_in_turn(first, second, 3, 0)).tolist() == [0, 1, 3, 2, 4]
     assert np.argsort(-taken_in_turn(first[:1], second[:1], 2, 0)).tolist() == [0]
+
+
+def test_a_small_space_is_searched_as_a_large_one_whose_candidates_are_all_classes() -> None:
+    """The same proposals within a limit, by distances that are kept and by a model that is fitted anew."""
+    limits = Limits((Limit("cost", "<=", 2.0),))
+    proposed = []
+    for kind in (BOGraph, Anew):
+        strategy: Any = kind(SPACE, (Goal("score"),), 3, BOGraphOptions(init=15, batch=4), Hints(features), limits)
+        for arch in strategy.ask(15):
+            strategy.tell(arch, {"score": value(arch), "cost": float(str(arch).count("3x3"))})
+        proposed.append([str(SPACE.canonical(arch)) for arch in strategy.ask(4)])
+    assert proposed[0] == proposed[1]
+
+
+class Anew(BOGraph):
+    """The path of large spaces in a small one."""
+
+    def _choose(self, count: int) -> list[Any]:
+        return ModelBasedStrategy._choose(self, count)
 
 
 def test_the_logarithm_keeps_the_order_and_pulls_in_the_worst() -> None:
