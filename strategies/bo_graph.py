@@ -16,6 +16,7 @@ from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit, matern
 
 MERGED = 200  # places of which some are for exploration; no batch is larger in practice
+GROWTH = 64  # observations for which memory is added at once
 NEAR = 0.3  # of the median distance to the best, within which the logarithm flattens
 
 
@@ -88,7 +89,7 @@ class BOGraph(PoolStrategy):
         if every is None:
             return super()._choose(count)
         if self._whole is None:
-            self._whole = WholeSpace(every, np.array(self._allowed(every.archs), dtype=bool), self.options.length)
+            self._whole = WholeSpace(every, np.array(self._allowed(every.archs), dtype=bool), self.options.process())
         whole = self._whole
         observed = np.array([every.rows[key] for key in self.observed])
         learnt = whole.known[observed]
@@ -100,7 +101,7 @@ class BOGraph(PoolStrategy):
             fitness = self._targets(np.array([fit for _, fit in self.observed.values()]))
             limited = [self._observed_quantities()] if self.limits else []
             targets = np.column_stack([fitness, *limited])[learnt]
-            mean, sd = whole.predict(observed[learnt], targets, rows, self.options.noise)
+            mean, sd = whole.predict(observed[learnt].tolist(), targets, rows)
             noise = np.random.default_rng(self.rng.getrandbits(64))
             worth = self._acquisition(mean[:, 0], sd[:, 0], self._best(fitness), noise)
             order = self.limits.order(worth, mean[:, 1:]) if self.limits else np.argsort(-worth, kind="stable")
@@ -122,38 +123,53 @@ class BOGraph(PoolStrategy):
 
 
 class WholeSpace:
-    """All classes of a small space, with the kernel between each of them and those that were observed."""
+    """All classes of a small space, and the process that is extended by one observation after the other."""
 
-    def __init__(self, every: EnumeratedSpace, allowed: np.ndarray, length: float) -> None:
+    def __init__(self, every: EnumeratedSpace, allowed: np.ndarray, process: MaternOptions) -> None:
         self.known = np.isfinite(every.features).all(axis=1)
         self.usable = self.known & allowed
         centre, unit = centre_and_unit(every.features[self.known].astype(np.float64))
         self.features = np.where(self.known[:, None], (every.features - centre) / unit, 0.0)
         self.lengths = (self.features**2).sum(axis=1)
-        self.length = length
-        self._columns: dict[int, np.ndarray] = {}  # by row, its kernel with all rows
+        self.process = process
+        self._forget()
 
-    def predict(
-        self, seen: np.ndarray, targets: np.ndarray, rows: np.ndarray, noise: float
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _forget(self) -> None:
+        self.seen: list[int] = []  # rows that were observed
+        self._root = np.zeros((0, 0))  # L with K = L Lᵀ, of these rows
+        self._explained = np.zeros((0, len(self.features)))  # L⁻¹ k(seen, all)
+        self._left = np.ones(len(self.features))  # 1 - Σ of the squares of its columns
+
+    def predict(self, seen: list[int], targets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and sd (m, t) of `rows` (m,), by the formulas of `Matern`, from targets (n, t) of the rows `seen`."""
-        from scipy.linalg import cholesky, solve_triangular
+        from scipy.linalg import solve_triangular
 
-        across = np.stack([self._column(row) for row in seen.tolist()])  # (n, classes)
-        root = cholesky(across[:, seen] + noise * np.eye(len(seen)), lower=True)
+        if self.seen != seen[: len(self.seen)]:
+            self._forget()
+        for row in seen[len(self.seen) :]:
+            self._extend(row)
+        n = len(seen)
         deviation = np.where(np.ptp(targets, axis=0) > 0, targets.std(axis=0), 0.0)
         scale, offset = np.where(deviation > 0, deviation, 1.0), targets.mean(axis=0)
-        white = solve_triangular(root, (targets - offset) / scale, lower=True)
-        explained = solve_triangular(root, across[:, rows], lower=True, overwrite_b=True)
+        white = solve_triangular(self._root[:n, :n], (targets - offset) / scale, lower=True)
+        mean = (white.T @ self._explained[:n])[:, rows].T * scale + offset
         spread = scale * np.sqrt((white**2).mean(axis=0))
-        sd = np.sqrt(np.maximum(1 - (explained**2).sum(axis=0), 0.0))[:, None] * spread
-        return explained.T @ white * scale + offset, sd
+        return mean, np.sqrt(np.maximum(self._left[rows], 0.0))[:, None] * spread
 
-    def _column(self, row: int) -> np.ndarray:
-        if row not in self._columns:
-            squares = self.lengths + self.lengths[row] - 2 * self.features @ self.features[row]
-            self._columns[row] = matern(np.maximum(squares, 0.0), self.features.shape[1], self.length)
-        return self._columns[row]
+    def _extend(self, row: int) -> None:
+        """One more row of the Cholesky root: l = L⁻¹ k(seen, row), and below it √(1 + noise - l·l)."""
+        n = len(self.seen)
+        if n == len(self._root):
+            self._root = np.pad(self._root, (0, GROWTH))
+            self._explained = np.pad(self._explained, ((0, GROWTH), (0, 0)))
+        squares = np.maximum(self.lengths + self.lengths[row] - 2 * self.features @ self.features[row], 0.0)
+        kernel = matern(squares, self.features.shape[1], self.process.length)
+        across = self._explained[:n, row].copy()
+        own = np.sqrt(1 + self.process.noise - across @ across)
+        self._root[n, :n], self._root[n, n] = across, own
+        self._explained[n] = (kernel - across @ self._explained[:n]) / own
+        self._left -= self._explained[n] ** 2
+        self.seen.append(row)
 
 
 def taken_in_turn(first: np.ndarray, second: np.ndarray, every: int, begun: int) -> np.ndarray:
