@@ -45,7 +45,7 @@ class LocalSearch(Strategy[Any]):
     neighbours are proposed but not all evaluated (in one large `ask`), random starts of later climbs are proposed too.
 
     With `improvement=first` the search moves to the first neighbour that is better and does not evaluate the others;
-    their order is a permutation that depends only on the current architecture.
+    their order is a permutation that depends on the seed and on the current architecture.
     """
 
     name: ClassVar[str] = "local"
@@ -54,6 +54,9 @@ class LocalSearch(Strategy[Any]):
     space: SearchSpace[Any]
 
     def begin(self) -> None:
+        drawing = Random()
+        drawing.setstate(self.rng.getstate())  # a copy, so that the first draws are those of every other strategy
+        self.order = drawing.getrandbits(63)  # the seed of the orders of neighbours
         self.current: Any | None = None
         self.starts: deque[Any] = deque()  # where the next climbs begin, in the order proposed
         self.known: dict[str, float | None] = {}  # fitness of each evaluated class
@@ -127,7 +130,7 @@ class LocalSearch(Strategy[Any]):
             return []
         neighbours = list(self.space.neighbors(self.current))
         if self.options.improvement == "first":
-            Random(derive(0, "neighbours", str(self.current))).shuffle(neighbours)
+            Random(derive(self.order, "neighbours", str(self.current))).shuffle(neighbours)
         return [(self._class(arch), arch) for arch in neighbours]
 
     def _class(self, arch: Any) -> str:
@@ -142,6 +145,7 @@ class LocalSearch(Strategy[Any]):
     def state_dict(self) -> State:
         return {
             **super().state_dict(),
+            "order": self.order,
             "current": None if self.current is None else str(self.current),
             "starts": [str(arch) for arch in self.starts],
             "known": dict(self.known),
@@ -150,6 +154,7 @@ class LocalSearch(Strategy[Any]):
 
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
+        self.order = state.get("order", 0)  # not saved by earlier versions, whose order did not depend on the seed
         self._move(None if state["current"] is None else self.space.parse(state["current"]))
         self.starts = deque(map(self.space.parse, state["starts"]))
         self.known = dict(state["known"])

@@ -191,3 +191,23 @@ def test_with_the_first_improvement_it_moves_at_once_and_begins_at_the_best_of_t
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="Expected"):
         LocalSearchOptions(**options).check()
+
+
+def test_the_order_of_neighbours_is_of_the_seed_and_is_kept() -> None:
+    """Else runs with several seeds would climb in the same way, and their spread would be too small."""
+
+    def neighbours(strategy: LocalSearch) -> list[str]:
+        strategy._move(SPACE.largest())
+        return [name for name, _ in strategy._neighbours]
+
+    one, other, again = (NaszillaLocalSearch(SPACE, GOALS, seed) for seed in (0, 1, 2))
+    assert neighbours(one) == neighbours(NaszillaLocalSearch(SPACE, GOALS, 0)) != neighbours(other)
+    assert sorted(neighbours(one)) == sorted(neighbours(other))
+    state = one.state_dict()
+    again.load_state_dict(state)
+    assert neighbours(again) == neighbours(one)
+    del state["order"]  # saved by an earlier version
+    again.load_state_dict(state)
+    earlier = list(map(key, SPACE.neighbors(SPACE.largest())))
+    Random(derive(0, "neighbours", str(SPACE.largest()))).shuffle(earlier)
+    assert neighbours(again) == earlier
