@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nas.studies.best_cell.comparisons import compared, mean_interval
+from nas.studies.best_cell.comparisons import MIN_PAIRS, compared, mean_interval
 from nas.studies.best_cell.plan import EDGE_GPU, HARDWARE, IMAGES, MILESTONES, PIXEL3, QUERIES, VARIANTS, Task, blocks
 from nas.studies.best_cell.published import best, within_limit
 from nas.studies.best_cell.runs import Data, Row, Rows
@@ -74,12 +74,13 @@ def section(rows: Rows, images: str) -> str:
 
 
 def tests(rows: Rows, images: str) -> str:
-    """AG-Net, and the variant with the best mean, against all others; empty if there are too few runs."""
+    """AG-Net, and the variant with the best mean of enough runs, against all others; empty if there are too few."""
     found = {
         name: {seed: row.val[QUERIES] or 0.0 for seed, row in runs.items()}
         for name, runs in _found(rows, Task(images)).items()
     }
-    top = max(found, key=lambda name: np.mean(list(found[name].values())))
+    many = [name for name, values in found.items() if len(values) >= MIN_PAIRS]
+    top = max(many, key=lambda name: np.mean(list(found[name].values())), default="agnet")
     lines = []
     for reference in dict.fromkeys(["agnet", top]):
         for one in compared(reference, found) if reference in found else ():
@@ -128,10 +129,11 @@ def _of_milestone(rows: Rows, name: str, images: str, after: int) -> str:
         for seed, row in rows.of(variant, Task(images, queries=queries)).items()
         if after <= queries
     }
-    return f"{_mean(list(by_seed.values()))} ({len(by_seed)} runs)" if by_seed else "–"
+    return f"{_mean(list(by_seed.values()))} (runs: {len(by_seed)})" if by_seed else "–"
 
 
 def _mean(values: Sequence[float | None]) -> str:
-    """`91.55 [91.53, 91.57]`, the mean with its 95 % interval."""
-    mean, low, high = mean_interval([value for value in values if value is not None])
-    return f"{mean:.2f}" if low is None else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+    """`91.55 [91.53, 91.57]`, the mean with its 95 % interval; without it for few values."""
+    known = [value for value in values if value is not None]
+    mean, low, high = mean_interval(known)
+    return f"{mean:.2f}" if low is None or len(known) < MIN_PAIRS else f"{mean:.2f} [{low:.2f}, {high:.2f}]"

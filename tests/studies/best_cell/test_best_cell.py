@@ -199,6 +199,19 @@ def test_variants_are_strategies_with_options_that_exist() -> None:
         assert settings.options_of
 
 
+def test_few_runs_have_no_interval_and_are_no_reference_of_tests(data: Data, tmp_path: Path) -> None:
+    rows = Rows(tmp_path, write=True)
+    for variant, count, first in ((RANDOM, MIN_PAIRS, 40.0), (EVOLUTION, MIN_PAIRS, 42.0), (VARIANTS[1], 2, 45.0)):
+        for seed in range(count):
+            values = {96: first, 192: first + seed / 10, 400: None}
+            rows.add(variant, Task("ImageNet16-120"), seed, Row(values, values, 1.0, None, 1.0))
+    shown = page(rows, data)
+    assert "| random | 6 | 40.25 [40.05, 40.45] | 45.87 |" in shown
+    assert "| local | 2 | 45.05 | – |" in shown
+    assert "| evolution − random | 6 | +2.000 | 0.031 | 0.0022 |" in shown
+    assert "local −" not in shown
+
+
 def test_the_page_of_no_rows_has_only_the_plan(data: Data, tmp_path: Path) -> None:
     assert "| agnet, marginals | 0 of 20 | – |" in page(Rows(tmp_path), data)
     assert "###" not in page(Rows(tmp_path), data)
