@@ -136,7 +136,7 @@ class Bilevel(SupernetStrategy):
             mix(weights)
             return functional.cross_entropy(m(x), y)
 
-        grown = self.epochs_done / options.epochs
+        grown = min(self.epochs_done / options.epochs, 1)
         radius = options.noise_radius + (options.noise_radius_end - options.noise_radius) * grown
         with differentiate_only(m, ()):
             before = {name: one.weights for name, one in now.items()}
@@ -151,7 +151,7 @@ class Bilevel(SupernetStrategy):
         super().install(supernet)
         if not self.options.mix_none and "none" in supernet.operations:
             there = torch.tensor([name != "none" for name in supernet.operations], device=self.device)
-            supernet.kept = {name: there.expand_as(alpha) for name, alpha in supernet.alphas.items()}
+            supernet.kept = {name: there.expand_as(alpha).clone() for name, alpha in supernet.alphas.items()}
         self.settle()
 
     def new_supernet(self, *labels: object, **changes: Any) -> Supernet:

@@ -72,10 +72,13 @@ def norms(rows: Tensor) -> Tensor:
 def dirichlet_kl(supernet: Supernet, x: Tensor, y: Tensor, logits: Tensor) -> Tensor:
     """KL(Dirichlet(elu(α) + 1) ‖ Dirichlet(1)), summed over all edges: it keeps α near an even mixture.
 
+    An operation that no edge of a cell keeps, such as `none` with `mix_none` false, has no part in it.
     Source: Chen et al., DrNAS, ICLR 2021 (arXiv:2006.10355), section 3.
     """
     total = logits.new_zeros(())
-    for alpha in supernet.alphas.values():
+    for name, alpha in supernet.alphas.items():
+        if supernet.kept is not None:
+            alpha = alpha[:, supernet.kept[name].any(0)]
         given = torch.distributions.Dirichlet(functional.elu(alpha) + 1, validate_args=False)
         even = torch.distributions.Dirichlet(torch.ones_like(alpha), validate_args=False)
         total = total + torch.distributions.kl_divergence(given, even).sum()

@@ -86,10 +86,11 @@ class PDARTS(StagedSearch):
 
     def skip_dropout(self, epoch: int) -> float:
         """The rate falls linearly in the warm-up, and then from its first value again by exp(-0.2) in each epoch."""
-        first, within = self.options.stage_skip_dropout[self.stage_of(epoch)], self.epoch_in_stage(epoch)
+        stage, within = self.stage_of(epoch), self.epoch_in_stage(epoch)
+        first, length = self.options.stage_skip_dropout[stage], self.length_of_stage(stage)
         if self.searches(epoch):
             return first * math.exp(-DECAY * (within - self.options.warm_up))
-        return first * (self.options.stage_epochs - within - 1) / self.options.stage_epochs
+        return first * (length - within - 1) / length
 
     def set_learning_rate(self, step: int) -> None:
         for group in self.weight_optimizer.param_groups:

@@ -93,7 +93,8 @@ class DARTSPT(Bilevel):
         if epoch + 1 >= self.options.epochs and between == 0:
             if number == 0:
                 self.weight_optimizer.state.clear()  # a new optimiser
-                self.supernet.kept = {n: torch.ones_like(a, dtype=torch.bool) for n, a in self.supernet.alphas.items()}
+                everything = {n: torch.ones_like(a, dtype=torch.bool) for n, a in self.supernet.alphas.items()}
+                self.supernet.kept = self.supernet.kept or everything
             for name in self.supernet.alphas:
                 self.select(name, number)
             self.settle()

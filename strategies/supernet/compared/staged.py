@@ -73,6 +73,11 @@ class StagedSearch(Bilevel):
     def epoch_in_stage(self, epoch: int) -> int:
         return epoch - self.stage_of(epoch) * self.options.stage_epochs
 
+    def length_of_stage(self, stage: int) -> int:
+        options = self.options
+        last = stage == options.stages - 1
+        return options.epochs - stage * options.stage_epochs if last else options.stage_epochs
+
     def changes(self, stage: int) -> BuildSettings:
         """The arguments of `space.supernet` that differ in a stage."""
         return {}
@@ -120,8 +125,6 @@ class StagedSearch(Bilevel):
 def learning_rate_of_stage(search: StagedSearch, step: int) -> float:
     """A cosine that begins anew in every stage."""
     epoch, within = divmod(step, search.steps_per_epoch)
-    options, stage = search.options, search.stage_of(epoch)
-    last = stage == options.stages - 1
-    length = options.epochs - stage * options.stage_epochs if last else options.stage_epochs
+    total = search.length_of_stage(search.stage_of(epoch)) * search.steps_per_epoch
     done = search.epoch_in_stage(epoch) * search.steps_per_epoch + within
-    return cosine(done, length * search.steps_per_epoch, options.lr, options.lr_min)
+    return cosine(done, total, search.options.lr, search.options.lr_min)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 from toy_search import first_batches, search
 
 from nas.strategies.supernet import MIXTURE_NOISES
@@ -43,6 +44,36 @@ def test_an_adversarial_mixture_raises_a_linear_loss_nearly_as_far_as_it_may() -
     assert loss(moved) - loss(before) > 0.7 * most > 0
 
 
+def literal_simplex(rows: list[list[float]]) -> list[list[float]]:
+    clipped = [[min(max(value, 0.0), 1.0) for value in row] for row in rows]
+    return [[value / sum(row) for value in row] for row in clipped]
+
+
+@pytest.mark.parametrize("radius", [0.02, 0.3])
+def test_the_steps_are_those_of_the_definition(radius: float) -> None:
+    """Number by number: with the larger radius, weights are clipped to 0."""
+    before, steps = {"cell": weights()["cell"].double()}, 3
+    target = torch.rand(6, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+
+    def loss(one: Weights) -> Tensor:
+        return -(one["cell"] - target).square().sum()
+
+    original = before["cell"].tolist()
+    start = (2 * torch.rand(6, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64) - 1) * radius
+    now = literal_simplex((before["cell"] + start).tolist())
+    found = MIXTURE_NOISES.get("random").compute(before, loss, radius, steps, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(found["cell"], torch.tensor(now, dtype=torch.float64))
+    for _ in range(steps):
+        for row in range(6):
+            for column in range(5):
+                rise = 1 if target[row, column] > now[row][column] else -1
+                moved, middle = now[row][column] + rise * 2 * radius / steps, original[row][column]
+                now[row][column] = min(max(moved, middle - radius), middle + radius)
+        now = literal_simplex(now)
+    found = adversarial(before, loss, radius, steps, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(found["cell"], torch.tensor(now, dtype=torch.float64))
+
+
 def test_it_is_kept_only_where_it_raises_the_loss() -> None:
     """The loss is smallest anywhere but at the original mixture, so that no other one can be kept."""
     before = weights()
@@ -66,7 +97,7 @@ def test_only_the_weights_learn_with_the_perturbed_mixture_and_the_radius_grows(
     batch, _ = first_batches(run)
     clean = run.supernet.probabilities()["cell"].detach()
     found = []
-    for run.epochs_done in (0, 9):
+    for run.epochs_done in (0, 9, 30):  # the last: where a search goes on after `epochs`
         run.draw_mixture(run.generator("test"))
         assert torch.equal(run.supernet.mixed()["cell"].weights, clean)
         run.perturb_mixture(batch, run.generator("test"))
@@ -76,3 +107,18 @@ def test_only_the_weights_learn_with_the_perturbed_mixture_and_the_radius_grows(
         run.settle()
     assert 0 < found[0] < 0.04
     assert found[1] > 4 * found[0]
+    assert found[2] < 0.3
+
+
+def test_the_batch_of_the_weights_perturbs_their_mixture_and_passes_between_epochs_are_clean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = search(coefficient=0.0, warm_up=0, mixture_noise="random")
+    batches: list[Tensor] = []
+    perturb, learn = run.perturb_mixture, run.weight_step
+    monkeypatch.setattr(run, "perturb_mixture", lambda batch, draws: (batches.append(batch[0]), perturb(batch, draws)))
+    monkeypatch.setattr(run, "weight_step", lambda batch, *others: (batches.append(batch[0]), learn(batch, *others))[1])
+    run.train_epoch(0)
+    assert len(batches) == 2 * run.steps_per_epoch
+    assert all(torch.equal(one, other) for one, other in zip(batches[::2], batches[1::2]))
+    assert run.supernet.mixer is None

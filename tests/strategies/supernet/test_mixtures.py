@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from toy_search import TINY, search
 
 from nas.search_spaces import NASBench201
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet import MIXTURES
+from nas.strategies.supernet.compared.by_options import PCDARTS
 from nas.strategies.supernet.mixing.mixtures import draw_dirichlet, draw_gumbel, mean_dirichlet
 
 
@@ -98,6 +100,45 @@ def test_all_passes_of_a_step_have_the_same_weights() -> None:
         assert torch.equal(network.mixed()["cell"].weights, network.mixed()["cell"].weights)
         network.mixer, before = draw(network, 1.0, generator(1)), network.mixer
         assert not torch.equal(network.mixed()["cell"].weights, before("cell", network.alphas["cell"]).weights)
+
+
+def test_each_level_of_each_step_has_weights_of_its_own_from_a_generator_of_the_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = search(mixture="dirichlet", warm_up=0, epochs=2, coefficient=0.0, alpha_lr=1e-9)
+    seen: list[Tensor] = []
+    for name in ("alpha_step", "weight_step"):
+        step = getattr(run, name)
+        monkeypatch.setattr(
+            run,
+            name,
+            lambda *batches, step=step: (seen.append(run.supernet.mixed()["cell"].weights.detach()), step(*batches))[1],
+        )
+    for epoch in (0, 1):
+        seen.clear()
+        run.train_epoch(epoch)
+        draws = run.generator("mixture", epoch)
+        again = [draw_dirichlet(run.supernet, 1.0, draws)("cell", run.alphas[0]).weights for _ in seen]
+        assert len(seen) == 2 * run.steps_per_epoch > 2
+        for one, other in zip(seen, again):
+            torch.testing.assert_close(one, other.detach(), atol=1e-4, rtol=1e-3)
+
+
+def test_held_out_images_see_no_none_of_gumbel() -> None:
+    network = supernet()
+    with torch.no_grad():
+        network.alphas["cell"][:, 0] = 9.0
+    weights = MIXTURES.get("gumbel").settled(network)("cell", network.alphas["cell"]).weights
+    assert [network.operations[column] for column in weights.argmax(1)] == list(network.derive().operations)
+
+
+def test_pc_darts_mixes_a_share_of_the_channels_and_learns_the_weights_of_edges() -> None:
+    run = search(PCDARTS, partial=2, warm_up=0, validation_images=0)
+    assert run.supernet.blocks[0].partial == 2
+    (beta,) = run.supernet.betas.values()
+    before = beta.detach().clone()
+    run.step()
+    assert (beta.detach() != before).any()
 
 
 def test_the_temperature_of_gumbel_falls_linearly() -> None:

@@ -98,6 +98,9 @@ def test_kl_to_an_even_dirichlet_is_zero_for_an_even_one() -> None:
         network.alphas["cell"][0, 0] = 1.0  # Dirichlet(2, 1, 1): E log x₀ + log Γ(4)/Γ(3) = ψ(2) - ψ(4) + log 3
     expected = 1 - (1 + 1 / 2 + 1 / 3) + torch.tensor(3.0, dtype=torch.float64).log().item()
     assert dirichlet_kl(network, x, y, network(x)).item() == pytest.approx(expected)
+    network.kept = {"cell": torch.tensor([[True, True, False], [True, False, False]])}  # Dirichlet(2, 1)
+    expected = 1 - (1 + 1 / 2) + torch.tensor(2.0, dtype=torch.float64).log().item()
+    assert dirichlet_kl(network, x, y, network(x)).item() == pytest.approx(expected)
 
 
 def test_a_norm_of_zero_has_the_gradient_zero() -> None:
@@ -121,3 +124,11 @@ def test_the_penalty_is_part_of_the_loss_of_alpha_alone_and_only_late() -> None:
     first, _ = first_batches(run)
     assert all(parameter.grad is None for parameter in run.supernet.parameters())
     assert first[0].grad is None
+
+
+def test_a_penalty_is_added_to_the_disagreement() -> None:
+    run = search(penalty="jacobian", warm_up=0, penalty_coefficient=0.5, coefficient=2.0)
+    terms = run.alpha_loss(first_batches(run)[1], run.generator("test"))
+    assert terms.disagreement > 0
+    expected = terms.cross_entropy + 2 * terms.disagreement + 0.5 * terms.penalty
+    torch.testing.assert_close(terms.total.detach(), expected)

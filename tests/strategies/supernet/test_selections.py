@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 import torch
-from toy_search import FAST, TINY, OneCell, dataset, same, search, snapshot
+from torch.nn import functional
+from toy_search import FAST, TINY, OneCell, dataset, first_batches, same, search, snapshot
 
 from nas.core.images import unit_range
 from nas.search_spaces import DARTS
 from nas.search_spaces.supernet import Mixed
+from nas.strategies.supernet.base import Levels
+from nas.strategies.supernet.bilevel import Bilevel
+from nas.strategies.supernet.compared import robnet as selected_by_robnet
 from nas.strategies.supernet.compared.robnet import RobNet
 from nas.strategies.supernet.compared.selection import DARTSPT
+from nas.strategies.supernet.perturbations import PERTURBATIONS
 
 
 def darts_pt(space: Any = None, settings: Any = None, **options: Any) -> DARTSPT:
@@ -85,6 +91,27 @@ def test_between_selections_the_rate_is_a_tenth_and_the_optimiser_is_new() -> No
     assert run.supernet.kept["cell"].sum(1).tolist().count(1) == 1
 
 
+def test_edges_are_visited_in_a_random_order_and_none_stays_out_of_the_mixture() -> None:
+    run = darts_pt(mix_none=False)
+    run.step()
+    kept = run.supernet.kept["cell"]
+    assert not kept[:, 0].any()
+    order = torch.randperm(6, generator=run.generator("selection", "cell")).tolist()
+    assert order[0] != 0
+    assert kept.sum(1).tolist() == [1 if row == order[0] else 4 for row in range(6)]
+
+
+def test_every_cell_has_a_selection_after_the_epochs_and_after_each_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = darts_pt(DARTS(), {"channels": 2, "cells": 3}, epochs=3, tune_epochs=2)
+    monkeypatch.setattr(Bilevel, "train_epoch", lambda self, epoch: Levels({}, {}))
+    selected: list[Any] = []
+    monkeypatch.setattr(run, "select", lambda cell, number: selected.append((epoch, cell, number)))
+    for epoch in range(6):
+        run.train_epoch(epoch)
+    assert selected == [(2, "normal", 0), (2, "reduce", 0), (4, "normal", 1), (4, "reduce", 1)]
+    assert run.total_epochs == 3 + 2 * 16  # the last of 17 selections ends the search
+
+
 def robnet(**options: Any) -> RobNet:
     small = {**FAST, "epochs": 1, "warm_up": 0, "samples": 3, "rank_images": 8, "steps": 1, "batch_size": 16}
     return RobNet(OneCell(), dataset(), 0, RobNet.Options(**{**small, **options}), TINY)
@@ -119,3 +146,71 @@ def test_a_path_of_robnet_computes_the_operations_of_its_architecture_alone() ->
             module.register_forward_hook(lambda *_, name=name: called.append(name))
     run.supernet(torch.rand(2, 3, 8, 8))
     assert called == ["blocks.0.edges.0.conv_3x3", "blocks.0.edges.3.conv_1x1"]
+
+
+def test_a_step_of_robnet_learns_from_perturbed_images() -> None:
+    """Against the step written out, with the same random start of PGD."""
+    run, literal = robnet(), robnet()
+    (x, y), _ = first_batches(run)
+    m = literal.supernet
+    x_adv = PERTURBATIONS.get("pgd")(
+        lambda images: functional.cross_entropy(m(images), y), x, literal.budget, literal.generator("test")
+    )
+    loss = functional.cross_entropy(m(x_adv), y)
+    assert run.adversarial_step((x, y), run.generator("test"))[0].item() == pytest.approx(loss.item())
+    for weight, gradient in zip(literal.weights, torch.autograd.grad(loss, literal.weights, allow_unused=True)):
+        weight.grad = gradient
+    torch.nn.utils.clip_grad_norm_(literal.weights, 5.0)
+    literal.weight_optimizer.step()
+    for one, other in zip(run.weights, literal.weights):
+        torch.testing.assert_close(one, other)
+
+
+def test_each_step_of_robnet_has_a_path_of_its_own_and_each_sample_keeps_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample begins without momentum, has `tune_epochs`, and is ranked by robust accuracy on α's half."""
+    run = robnet(batch_size=4, tune_epochs=2, rank_images=5)
+    paths: list[Any] = []
+    momentum: list[bool] = []
+
+    def adversarial_step(batch: Any, noise: torch.Generator) -> torch.Tensor:
+        paths.append(tuple(run.supernet.mixed()["cell"].weights.argmax(1).tolist()))
+        momentum.append(bool(run.weight_optimizer.state))
+        run.weight_optimizer.state[run.weights[0]]["momentum_buffer"] = torch.zeros_like(run.weights[0])
+        return torch.zeros(2)
+
+    monkeypatch.setattr(run, "adversarial_step", adversarial_step)
+    robust = iter([0.2, 0.5, 0.3])
+    ranked: list[Any] = []
+
+    def accuracies(supernet: Any, half: Any, count: int, *others: Any) -> dict[str, float]:
+        if half is not run.held_out:
+            ranked.append((half is run.alpha_half, count))
+            value = next(robust)
+            return {"val_accuracy": 1 - value, "val_robust_accuracy": value}
+        return {"val_accuracy": 0.0, "val_robust_accuracy": 0.0}
+
+    monkeypatch.setattr(selected_by_robnet, "accuracies", accuracies)
+    run.train_epoch(0)
+    assert len(set(paths)) == len(paths) == run.steps_per_epoch
+    samples: list[Any] = []
+    for epoch in (1, 2, 3):
+        paths.clear()
+        momentum.clear()
+        run.train_epoch(epoch)
+        assert len(paths) == 2 * run.steps_per_epoch
+        assert momentum == [False] + [True] * (len(momentum) - 1)
+        assert len(set(paths)) == 1
+        samples.append(paths[0])
+    assert ranked == [(True, 5)] * 3
+    best = run.supernet.path(run.space.parse(run.best))["cell"].argmax(1)
+    assert tuple(best.tolist()) == samples[1] != samples[2]
+    assert run.best_accuracy == 0.5
+    again = robnet()
+    again.load_state_dict(run.state_dict())
+    assert (again.best, again.best_accuracy) == (run.best, 0.5)
+
+
+def test_robnet_draws_connected_architectures() -> None:
+    run, rng = robnet(), Random(0)
+    assert all(run.space.connected(run.draw(rng), **run.settings) for _ in range(200))
+    assert not all(run.space.connected(run.space.sample(rng), **run.settings) for _ in range(200))

@@ -58,6 +58,13 @@ def test_a_stage_keeps_the_operations_with_the_largest_alpha_and_mixes_more_chan
     assert not (run.supernet.kept["cell"] & ~kept).any()
 
 
+def test_a_stage_keeps_no_operation_that_was_not_mixed() -> None:
+    run = drnas(stage_operations=[5, 4])
+    kept = run.best_kept(5)["cell"]
+    assert kept.sum(1).tolist() == [4] * 6
+    assert not kept[:, 0].any()  # `none`
+
+
 def test_a_wider_convolution_does_the_same_with_repeated_channels() -> None:
     weights, x = torch.randn(2, 3, 3, 3), torch.randn(1, 3, 5, 5)
     wider = widened(weights, torch.Size((5, 7, 3, 3)))
@@ -78,6 +85,9 @@ def test_p_darts_begins_anew_in_a_deeper_supernet() -> None:
     assert (len(before.cells), len(run.supernet.cells)) == (3, 4)
     assert all(torch.equal(run.supernet.kept[cell], kept[cell]) for cell in kept)
     assert not torch.equal(before.alphas["normal"], run.supernet.alphas["normal"])
+    run.skip_output = torch.nn.Identity()
+    run.enter(1, None)
+    assert run.supernet.skip_output is run.skip_output  # the first epoch of a stage has dropout too
 
 
 def test_the_rates_of_p_darts() -> None:
@@ -88,6 +98,10 @@ def test_the_rates_of_p_darts() -> None:
     for step, done in ((0, 0), (5 * steps - 1, 5 * steps - 1), (5 * steps, 0), (7 * steps, 2 * steps)):
         run.set_learning_rate(step)
         assert run.weight_optimizer.param_groups[0]["lr"] == pytest.approx(cosine(done, 5 * steps, 0.025, 0.0))
+    longer = p_darts(epochs=5, warm_up=9, stage_skip_dropout=[0.1, 0.3])  # stages of two and of three epochs
+    assert [longer.skip_dropout(epoch) for epoch in range(5)] == pytest.approx([0.05, 0.0, 0.2, 0.1, 0.0])
+    longer.set_learning_rate(4 * longer.steps_per_epoch)
+    assert longer.weight_optimizer.param_groups[0]["lr"] == pytest.approx(cosine(2, 3, 0.025, 0.0))
 
 
 def test_the_output_of_skip_connections_drops_out_in_training_only() -> None:

@@ -24,7 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {  # where the tests of all strategies need o
     "advrush": {"penalty_after": 2},
     "dsrna-jacobian": {"penalty_after": 2},
     "darts-pt": {"epochs": 1, "warm_up": 0, "tune_epochs": 1},
-    "drnas": {"epochs": 4, "stage_partial": [2, 1]},
+    "drnas": {"epochs": 3, "stage_partial": [2, 1]},
     "p-darts": {
         "epochs": 2,
         "warm_up": 0,
