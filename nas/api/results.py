@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,11 @@ from nas.search_spaces import Network
 from nas.settings.schema import from_values
 from nas.train.exported import read
 
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
 O = TypeVar("O", bound="RunOutcome")  # noqa: E741
 
 
@@ -55,12 +61,13 @@ class RunOutcome(Tabular):
     """What the result of every run has: its settings, its folder if it was kept, and a page."""
 
     _record: RunRecord
+    _tables: ClassVar[Mapping[str, Callable[[Any], Any]]] = MappingProxyType({})  # what makes tables of fields, by name
 
     @classmethod
     def of(cls: type[O], result: Result, record: RunRecord) -> O:
         """The result as this class, with the record of its run."""
-        names = [one.name for one in dataclasses.fields(result)]
-        outcome = cls(**{name: getattr(result, name) for name in names})
+        values = {one.name: getattr(result, one.name) for one in dataclasses.fields(result)}
+        outcome = cls(**{name: cls._tables.get(name, _unchanged)(value) for name, value in values.items()})
         object.__setattr__(outcome, "_record", record)
         return outcome
 
@@ -238,15 +245,8 @@ class Report(RunOutcome, EvalResult):
     True
     """
 
-    if TYPE_CHECKING:
-        checks: Checks
-
-    @classmethod
-    def of(cls: type[O], result: Result, record: RunRecord) -> O:
-        """The checks are a table too."""
-        report = super().of(result, record)  # type: ignore[misc]
-        object.__setattr__(report, "checks", Checks(report.checks))
-        return report
+    _tables = MappingProxyType({"checks": Checks})
+    checks: Checks
 
     @cached_property
     def indices(self) -> NDArray[np.int64]:

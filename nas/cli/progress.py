@@ -25,28 +25,37 @@ from nas.report.wording import rough_duration
 from nas.runs.stages.context import Watcher
 
 QUIET_SECONDS = 30  # the shortest time between two lines
+UNCHANGED_SECONDS = 300  # between two lines that say the same
+LEAST_SHARE = 0.02  # of the work, done before the time left is estimated
 
 
 class Lines:
-    """Prints the progress of a piece of work, at most one line every `QUIET_SECONDS`."""
+    """Prints the progress of a piece of work, at most one line every `QUIET_SECONDS`.
+
+    What was said last is not said again before `UNCHANGED_SECONDS`.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.started = self.last_printed = time.monotonic()
+        self.printed: tuple[float, str] | None = None  # the count and the note of the last line
         self.done_before: float | None = None  # in earlier sessions of the run, or earlier calls of the command
 
     def update(self, done: float, total: int | None, note: str) -> None:
-        """Print `done`, the time left where the `total` is known, and the note where there is one."""
+        """Print `done`, the time left once it can be estimated, and the note where there is one."""
         now = time.monotonic()
-        self.done_before = done if self.done_before is None else self.done_before
-        if now - self.last_printed <= QUIET_SECONDS:
+        if self.done_before is None:
+            self.done_before = done
+            self.printed = (done, "")  # the line of the beginning has said it
+        quiet = UNCHANGED_SECONDS if (done, note) == self.printed else QUIET_SECONDS
+        if now - self.last_printed <= quiet:
             return
-        self.last_printed = now
+        self.last_printed, self.printed = now, (done, note)
         text = f"{self.name}: {int(done):,}"
         if total is not None:
             text += f" of {total:,}"
             text += f", {100 * done / total:.0f} %" if done != int(done) else ""  # unfinished items count in part
-            if done > self.done_before:
+            if done - self.done_before >= LEAST_SHARE * (total - self.done_before) and done > self.done_before:
                 left = (now - self.started) * (total - done) / (done - self.done_before)
                 text += f", about {rough_duration(left)} left"
         text += f" ({note})" if note else ""

@@ -35,7 +35,8 @@ class NetworkSpec:
         """The same networks with as few channels, cells and blocks as the settings of the space allow."""
         settings = dict(self.settings)
         for key in [key for key in settings if re.match("channels|cells|blocks", key)]:
-            for least in range(1, 1 + (settings[key] or MAX_LEAST)):
+            given = settings[key]
+            for least in range(1, 1 + (int(given) if given else MAX_LEAST)):
                 try:
                     self.space.ScoringSettings(**{**settings, key: least}).check()
                 except InputError:

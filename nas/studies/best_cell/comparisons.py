@@ -32,14 +32,15 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float | None, float |
 def compared(reference: str, found: Mapping[str, Mapping[int, float]]) -> list[Comparison]:
     """The `reference` against every other variant with enough common seeds; `found` are values by variant and seed."""
     own = found[reference]
-    raw = []
+    raw: list[Comparison] = []
     for other, values in found.items():
         seeds = [seed for seed in own if seed in values]
         if other != reference and len(seeds) >= MIN_PAIRS:
             differences = np.array([own[seed] - values[seed] for seed in seeds])
-            raw.append((other, len(seeds), float(differences.mean()), _signed_rank(differences), _ranks(own, values)))
-    paired, unpaired = (holm([row[place] for row in raw]) for place in (3, 4))
-    return [Comparison(*row[:3], *both) for row, *both in zip(raw, paired, unpaired)]
+            mean = float(differences.mean())
+            raw.append(Comparison(other, len(seeds), mean, _signed_rank(differences), _ranks(own, values)))
+    paired, unpaired = holm([one.paired for one in raw]), holm([one.unpaired for one in raw])
+    return [one._replace(paired=p, unpaired=u) for one, p, u in zip(raw, paired, unpaired)]
 
 
 def _signed_rank(differences: np.ndarray) -> float:

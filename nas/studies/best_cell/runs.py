@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.core.errors import InputError
+from nas.core.io.records import Json
 from nas.strategies.predictors.boosted_trees import SCIKIT_LEARN, XGBOOST, BoostedTrees
 from nas.studies.best_cell.plan import MILESTONES, OBJECTIVE, TEST, Block, Task, Variant
 from nas.studies.papers.row_store import Key, RowStore, Values
@@ -118,7 +119,7 @@ class Rows:
         return self._stores[variant.name]
 
 
-def _as_written(path: Path, settings: dict[str, object]) -> RowStore:
+def _as_written(path: Path, settings: Json) -> RowStore:
     """Rows to read, of whichever library fitted the models."""
     try:
         return RowStore(path, KEYS, VALUES, settings)
