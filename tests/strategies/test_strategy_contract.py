@@ -219,6 +219,7 @@ def test_all_randomness_is_its_own(kind: type[Strategy[Any]], space: SearchSpace
     import random
 
     import numpy as np
+    import sklearn.ensemble  # noqa: F401 - draws from `random` when it is imported
     import torch
 
     before = random.getstate(), str(np.random.get_state()), torch.random.get_rng_state()
