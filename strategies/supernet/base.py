@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from abc import ABC, abstractmethod
@@ -21,6 +20,7 @@ from nas.results import SupernetEpoch
 from nas.search_spaces.base import BuildSettings, SearchSpace
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet.accuracy import accuracies
+from nas.strategies.supernet.building import check_arguments, optimizers
 from nas.strategies.supernet.early_stopping import early_stop, is_collapsing
 from nas.strategies.supernet.halves import Batch, half_batches, halves, on_device
 from nas.strategies.supernet.options import PRECISIONS, BilevelOptions
@@ -107,13 +107,7 @@ class SupernetStrategy(ABC):
         Raises InputError if the supernet of the space does not take what the strategy needs of it.
         """
         (mean, std), settings = self.normalisation, {**self.settings, **changes}
-        arguments = inspect.signature(self.space.supernet).parameters
-        missing = [name for name in changes if name not in arguments]
-        if missing and not any(one.kind is one.VAR_KEYWORD for one in arguments.values()):
-            raise InputError(
-                f"Expected a space whose supernet takes {', '.join(missing)} for strategy.name={self.name} but got "
-                f"{self.space.name}; take another space or another strategy."
-            )
+        check_arguments(self.space, changes, self.name)
         with seeded(derive(self.seed, "supernet", *labels)):
             supernet = self.space.supernet(self.num_classes, mean=mean, std=std, **settings)
         return supernet.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
@@ -123,19 +117,7 @@ class SupernetStrategy(ABC):
         options, self.supernet = self.options, supernet
         supernet.precision = PRECISIONS[options.precision]
         self.weights, self.alphas = supernet.weights(), supernet.architecture_parameters()
-        self.weight_optimizer = torch.optim.SGD(
-            self.weights,
-            options.lr,
-            options.momentum,
-            weight_decay=options.weight_decay,
-            nesterov=options.nesterov,
-        )
-        self.alpha_optimizer = torch.optim.Adam(
-            self.alphas,
-            options.alpha_lr,
-            (options.alpha_beta1, options.alpha_beta2),
-            weight_decay=options.alpha_weight_decay,
-        )
+        self.weight_optimizer, self.alpha_optimizer = optimizers(self.weights, self.alphas, options)
 
     # the algorithm
 
