@@ -32,7 +32,11 @@ found = nas.search(
     strategy="evolution",
     budget=4 if QUICK else 40,
     constraints=["params<=85%"],
-    settings={"scoring.channels": 4, "strategy.population": 4 if QUICK else 12, "strategy.tournament": 4},
+    settings={
+        "scoring.channels": 4,
+        "strategy.population": 4 if QUICK else 12,
+        "strategy.tournament": 4,
+    },
     data="digits",
 )
 found
@@ -43,7 +47,9 @@ found
 
 # %%
 print(found.best.arch)
-print(found.best.metrics, found.evaluated, found.failures)
+print(f"CRoZe {found.best.metrics['croze']:.0f}, the best of {found.evaluated} cells")
+for reason, count in found.failures.items():
+    print(f"{count} failed: {reason}")
 
 # %% [markdown]
 # ## Train
