@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
-from nas.strategies.acquisition import acquisition, check_acquisition
+from nas.strategies.acquisition import acquisition, check_acquisition, log_expected_improvement
 from nas.strategies.pool import SAMPLED, EnumeratedSpace, Features, PoolStrategy, check_pool
 from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit, matern
@@ -55,7 +55,7 @@ class BOGraph(PoolStrategy):
     instead: without it, searches stay where good architectures are known if the best is of another kind. Limited
     quantities are modelled as they are.
     The process: Rasmussen and Williams 2006; kernel, logarithm and settings were chosen for this project, on two
-    columns of NAS-Bench-201 (docs/studies/strategies.md).
+    columns of NAS-Bench-201 (docs/studies/few-queries.md).
     """
 
     name: ClassVar[str] = "bo-graph"
@@ -116,7 +116,10 @@ class BOGraph(PoolStrategy):
 
     def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
         options = self.options
-        worth = acquisition(options.acquisition, mean, sd, best, options.kappa, noise)
+        if options.acquisition == "ei":
+            worth = log_expected_improvement(mean, sd, best)
+        else:
+            worth = acquisition(options.acquisition, mean, sd, best, options.kappa, noise)
         if not options.explore:
             return worth
         return taken_in_turn(worth, mean + options.kappa * sd, options.explore, len(self.asked))
@@ -178,18 +181,25 @@ def taken_in_turn(first: np.ndarray, second: np.ndarray, every: int, begun: int)
     Place number p from `begun` on is the best row left by `second` if p + 1 is a multiple of `every`, else by `first`.
     After `MERGED` places the rest follow by `first`.
     """
-    orders = [np.argsort(-one, kind="stable").tolist() for one in (first, second)]
+    places = min(MERGED, len(first))
+    orders = [_best_rows(one, places) for one in (first, second)]
     taken: dict[int, None] = {}
     at = [0, 0]
-    for place in range(begun, begun + min(MERGED, len(first))):
+    for place in range(begun, begun + places):
         which = int((place + 1) % every == 0)
         while orders[which][at[which]] in taken:
             at[which] += 1
         taken[orders[which][at[which]]] = None
-    taken.update(dict.fromkeys(orders[0]))  # rows that are there already keep their place
-    worth = np.empty(len(first))
-    worth[list(taken)] = -np.arange(len(first))
+    worth = first - first.max() - places  # of the rest
+    worth[list(taken)] = -np.arange(places)
     return worth
+
+
+def _best_rows(values: np.ndarray, count: int) -> list[int]:
+    """The rows of the `count` largest numbers, the largest first; of equal ones the first."""
+    rows = np.sort(np.argpartition(-values, count - 1)[:count])
+    best: list[int] = rows[np.argsort(-values[rows], kind="stable")].tolist()
+    return best
 
 
 def log_distance(fitness: np.ndarray) -> np.ndarray:
