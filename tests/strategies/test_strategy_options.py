@@ -29,7 +29,7 @@ ASK_TELL: dict[str, dict[str, Any]] = {
     "local": {"improvement": "best", "init": 1},  # White et al., UAI 2021, algorithm 1
     "local-naszilla": {"improvement": "first", "init": 10},  # naszilla
     "evolution-naszilla": {"population": 30, "tournament": 10, "init": 10},  # naszilla
-    "bo-graph": {  # chosen on NAS-Bench-201: docs/studies/strategies.md
+    "bo-graph": {  # chosen on NAS-Bench-201: docs/studies/few-queries.md
         "acquisition": "ei", "kappa": 3.0, "explore": 2, "length": 1.5, "noise": 0.01, "log": True, "init": 10,
         "batch": 1, "whole": 20_000, "candidates": 500, "parents": 10,
     },

@@ -12,7 +12,7 @@ PREDICTOR_OPTIONS: dict[str, dict[str, Any]] = {
     "extra-trees": {"trees": 200, "smallest_leaf": 1, "share": 1 / 3, "bootstrap": False},
     "boosted-trees": {"rounds": 500, "depth": 6, "eta": 0.3, "loss": "squared"},  # the release of AG-Net
     "gp": {"length": 3.0, "noise": 0.01},  # length: naszilla; noise: ours
-    "matern": {"length": 1.5, "noise": 0.01, "standardise": True},  # ours: docs/studies/strategies.md
+    "matern": {"length": 1.5, "noise": 0.01, "standardise": True},  # ours: docs/studies/few-queries.md
     "kernel": {"steps": 60, "subset": 600, "lr": 0.1, "spread": 0.5},
     "auto": {"trees": 200},
     "networks": {  # naszilla, params.py, "standard"
