@@ -13,8 +13,9 @@ from nas.core.errors import InputError
 from nas.core.seeds import derive
 from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.strategies import Goal, Hints
-from nas.strategies.generative import agnet
+from nas.strategies.generative import agnet, training
 from nas.strategies.generative.agnet import AGNet
+from nas.strategies.generative.graphs import Targets
 from nas.strategies.generative.options import AGNetOptions
 from nas.strategies.generative.training import labels, rank_weights
 
@@ -73,6 +74,29 @@ def test_only_with_gradient_the_surrogate_changes_the_generator(gradient: bool) 
     assert strategy.model is not None
     before = agnet.pretrained(NASBench201, "cell", "marginals", 32)
     assert strategy.model.generator.state_dict()["types"].equal(before["types"]) is not gradient
+
+
+def test_an_epoch_draws_as_many_graphs_as_there_are_by_their_weights_in_batches_of_16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[list[int]] = []
+    original = training.fit
+
+    def fit(module: Any, wanted: Targets, *rest: Any) -> Any:
+        seen.append(wanted.types[:, 1].tolist())
+        return original(module, wanted, *rest)
+
+    monkeypatch.setattr(training, "fit", fit)
+    form = NASBench201().graph_forms()["cell"]
+    model = training.Model(form, "marginals", {"types": torch.zeros(8, 7), "edges": torch.zeros(28)}, 1e-3, 0)
+    types = torch.zeros(20, 8, dtype=torch.long)
+    types[3, 1] = 5
+    weights = torch.full((20,), 1e-9)
+    weights[3] = 20.0
+    draws = torch.Generator().manual_seed(0)
+    model.train(Targets(types, torch.zeros(20, 28)), torch.zeros(20, 1), weights, AGNetOptions(epochs=2), draws)
+    assert [len(batch) for batch in seen] == [16, 4, 16, 4]
+    assert {one for batch in seen for one in batch} == {5}
 
 
 def test_a_network_continues_with_the_same_proposals_and_weights() -> None:
