@@ -50,9 +50,22 @@ def test_labels_are_fractions_and_a_failure_is_the_worst() -> None:
     assert labels([50.0, -100.0, None]).tolist() == [[0.5], [-1.0], [-1.0]]
 
 
-def test_what_is_generated_once_is_no_candidate_again() -> None:
+def test_what_is_generated_once_is_no_candidate_again(monkeypatch: pytest.MonkeyPatch) -> None:
     strategy = made(NASBench201())
+    candidates: list[str] = []
+    generate = strategy._candidates
+
+    def recorded(*given: Any) -> Any:
+        archs, raw = generate(*given)
+        candidates.extend(map(str, archs))
+        return archs, raw
+
+    strategy._candidates = recorded  # type: ignore[method-assign]
     searched(strategy, 13)
+    assert len(candidates) == len(set(candidates)) == 15
+    strategy.generated["one"] = None
+    monkeypatch.setattr(agnet, "_digest", lambda key: "one")
+    assert not generate(strategy.model, 5, torch.Generator().manual_seed(0))[0]  # all count as generated before
     assert len(strategy.generated) > 3 * 5  # three batches, of which each took at least five
     assert len({str(arch) for arch, _, _ in strategy.labelled.values()}) == 13
 
