@@ -22,7 +22,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "croze": ("croze",),
     "suite13": SUITE,  # of NAS-Bench-Suite-Zero; its other two, params and flops, cost nothing
     "eproxy": ("eproxy",),
-    **{name: (name,) for name in (*SUITE, "zico", "jacob_fro", "hessian", "croze_official")},
+    **{
+        name: (name,)
+        for name in (*SUITE, "zico", "jacob_fro", "hessian", "linear_regions", "ntk_cond", "croze_official")
+    },
 }
 # whose peak memory is measured; grasp and hessian are not among them, because they need second derivatives
 MEMORY_GROUPS = ("croze", "eproxy", *(name for name in SUITE if name != "grasp"), "zico", "jacob_fro", "croze_official")

@@ -152,7 +152,7 @@ class Scorer:
 
     def _thin_probe(self, arch: Any, cost: Cost, size: int) -> Probe:
         """A probe of the thinnest network of the architecture. Raises NasError as `probes` does."""
-        if not self.scored.thinnest.connected(arch):
+        if not (self.scored.connected(arch) and self.scored.thinnest.connected(arch)):
             raise NasError(constant_logits.REASON)
         return self._probe(self._network(arch, self.scored.thinnest), size, cost, ())
 

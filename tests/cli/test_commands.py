@@ -63,9 +63,11 @@ def test_list(tmp_path: Path) -> None:
     assert kinds == set(kinds_there.split())
     assert nas_json("list", "recipes", cwd=tmp_path) == [row for row in rows if row["kind"] == "configs"]
     listed = nas_json("list", "proxies", cwd=tmp_path)
-    published = "grad_norm snip grasp fisher synflow plain l2_norm jacov epe_nas nwot zen zico jacob_fro hessian"
+    published = (
+        "grad_norm snip grasp fisher synflow plain l2_norm jacov epe_nas nwot zen zico jacob_fro hessian linear_regions"
+    )
     assert {row["name"] for row in listed} == {
-        *published.split(), "flops", "params", "croze", "croze_official", "eproxy"
+        *published.split(), "ntk_cond", "flops", "params", "croze", "croze_official", "eproxy"
     }  # fmt: skip
     assert all(row["source"] and row["domain"] in ("linear", "log") and row["passes"] >= 0 for row in listed)
     assert all(row["description"] for row in rows)

@@ -33,7 +33,7 @@ def test_which_proxies_gave_such_networks_no_value_before(monkeypatch: pytest.Mo
     """Each asked for its value as older versions did: without a look at the graph of the cell."""
     monkeypatch.setattr(NetworkSpec, "connected", lambda self, arch: True)
     values = from_values({"name": "test"}, [*SMALL, "data.size=16"])
-    names = [name for name in PROXIES.names() if builds(name)]
+    names = [name for name in PROXIES.names() if builds(name) and name != "ntk_cond"]  # which is younger
     scorer = Worker(values, None).scorer(names)
     dead_end = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|none~2|"
     failed = [set(scorer.try_score(text)[1]) for text in (DEAD, NOTHING, dead_end)]
@@ -80,6 +80,7 @@ def test_a_supernet_that_ends_in_one_says_so(tmp_path: Path, monkeypatch: pytest
     """With supernet.allow_none it may; the epochs are not trained again when the run is resumed."""
     done = SimpleNamespace(
         done=True,
+        total_epochs=1,
         epochs_done=1,
         history=[result_factory.supernet_epoch(ALIVE, val_accuracy=0.1, val_robust_accuracy=0.1)],
         result=lambda: DerivedArchitecture(NOTHING, 1, None),

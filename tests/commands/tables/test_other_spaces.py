@@ -41,7 +41,9 @@ def test_a_search_is_among_the_rows(table: str, capfd: pytest.CaptureFixture[str
     assert "120 classes of transnas-macro" in printed.out
     assert "120 of 121 rows used" in printed.err
     assert run_command([*command, "--strategy", "evolution"]) == 2
-    assert "take agnet, bananas, bo, bo-graph, guided, random, xgb or xgb-rank." in capfd.readouterr().err
+    assert (
+        "take agnet, agnet-posterior, bananas, bo, bo-graph, guided, random, xgb or xgb-rank." in capfd.readouterr().err
+    )
 
 
 def test_nas_search_is_among_the_rows_too(
@@ -51,7 +53,9 @@ def test_nas_search_is_among_the_rows_too(
     settings = [f"tables.accuracy={table}", "search.budget=200", "search.constraints=[]", "executor.workers=1"]
     command = ["search", "quickstart", f"space={SPACE.name}", "search.objective=accuracy:val", *settings]
     assert run_command([*command, "strategy.name=evolution"]) == 2
-    assert "take agnet, bananas, bo, bo-graph, guided, random, xgb or xgb-rank." in capfd.readouterr().err
+    assert (
+        "take agnet, agnet-posterior, bananas, bo, bo-graph, guided, random, xgb or xgb-rank." in capfd.readouterr().err
+    )
     assert not list(tmp_path.iterdir())
     assert run_command([*command, "strategy.name=random", "--json"]) == 0
     result = json.loads(capfd.readouterr().out)

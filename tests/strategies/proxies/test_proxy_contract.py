@@ -155,7 +155,7 @@ def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, t
     values = [one for one in first if isinstance(one, float)]
     assert all(map(math.isfinite, values))
     assert [value(proxy, space, arch, tiny, batch) for arch in archs[::-1]] == first[::-1]
-    assert len(set(values)) == 2
+    assert len(set(values)) == 2 or name == "linear_regions"  # whose counts may be equal
 
 
 @ANY_SPACE
@@ -235,7 +235,8 @@ def test_it_leaves_no_trace_when_it_fails_anywhere(
         if left[0] > 0:
             break
     passes = proxy.passes(proxy.Options())
-    assert failures >= (passes >= 1 if place == "backward" else passes > 0)
+    differentiates = passes >= 1 and name != "linear_regions"
+    assert failures >= (differentiates if place == "backward" else passes > 0)
 
 
 @ANY_SPACE
