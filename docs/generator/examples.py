@@ -11,6 +11,7 @@ from typing import Any
 from griffe import Extension
 
 EXAMPLE = re.compile(r"^>>> .*(?:\n(?!\n).+)*", re.MULTILINE)
+DIRECTIVE = re.compile(r" *# doctest:.*$", re.MULTILINE)  # for the tests, not for readers
 
 
 class Examples(Extension):
@@ -18,4 +19,8 @@ class Examples(Extension):
 
     def on_instance(self, *, obj: Any, **_: Any) -> None:
         if obj.docstring is not None:
-            obj.docstring.value = EXAMPLE.sub(lambda found: f"```pycon\n{found[0]}\n```", obj.docstring.value)
+            obj.docstring.value = EXAMPLE.sub(_as_code, obj.docstring.value)
+
+
+def _as_code(found: re.Match[str]) -> str:
+    return f"```pycon\n{DIRECTIVE.sub('', found[0])}\n```"

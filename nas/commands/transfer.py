@@ -91,10 +91,10 @@ def _matrix(result: TransferResult, attack: str) -> str:
     """The table of one attack: accuracy of each target (column) under examples of each source (row)."""
     from rich.table import Table
 
-    from nas.report.text import short_accuracy, table_text
+    from nas.report.text import eps_text, short_accuracy, table_text
 
     names = [network.name for network in result.networks]
-    lines = Table(title=f"{attack}, {result.n_test} test images, {result.norm} eps {result.eps:.4g}")
+    lines = Table(title=f"{attack}, {result.n_test} test images, {result.norm} eps {eps_text(result.eps)}")
     lines.add_column("source \\ target", no_wrap=True)
     for name in names:
         lines.add_column(name, justify="right")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from nas.eval.corruptions import SAME_IMAGES
 from nas.report.notes import remarks
-from nas.report.wording import picture_name
+from nas.report.wording import picture_name, radius
 from nas.results import (
     CLEAN,
     OUTPUT_CHECKS,
@@ -21,6 +21,16 @@ from nas.results import (
     Interval,
     Reliability,
 )
+
+
+def eps_text(eps: float) -> str:
+    """The radius of an attack; a whole number of 255ths is given in both ways.
+
+    >>> eps_text(8 / 255), eps_text(0.1)
+    ('8/255 = 0.03137', '0.1')
+    """
+    levels, number = radius(eps), f"{eps:.4g}"
+    return f"{levels} = {number}" if "/" in levels else number
 
 
 def report_line(folder: Path) -> str:
@@ -132,7 +142,7 @@ def _error(part: Reliability) -> str:
 def accuracy_table(entries: list[EvalResult]) -> str:
     """Accuracies in percent with their uncorrected 95 % intervals, and the harmonic robustness score."""
     first = entries[0]
-    about = f"{first.n_test} test images, {first.norm} eps {first.eps:.4g}"
+    about = f"{first.n_test} test images, {first.norm} eps {eps_text(first.eps)}"
     table = Table(title=f"{about}, uncorrected 95 % intervals")
     table.add_column("model", no_wrap=True)
     table.add_column("weights", justify="right")

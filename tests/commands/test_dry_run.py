@@ -50,3 +50,9 @@ def test_a_forecast_names_the_published_cost_of_a_supernet_search() -> None:
     assert "a search on the DARTS space took, as published: 4 GPU-days (a paper)" in forecast_text(value)
     assert value.to_json()["published_search"] == "4 GPU-days (a paper)"
     assert "published" not in forecast_text(replace(value, published_search=None))
+
+
+def test_only_a_forecast_with_attacks_says_how_many_images_are_assumed_to_withstand_them() -> None:
+    value = Forecast("search", 1, {"search": Cost(60.0, 8.0)}, 1, 100.0)
+    assert "assumed" not in forecast_text(value)
+    assert "assumed share of images" in forecast_text(replace(value, stages={**value.stages, "eval": Cost(1.0, 8.0)}))

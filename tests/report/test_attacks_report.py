@@ -17,7 +17,7 @@ from nas.report.pages.run import page
 from nas.report.pages.sentences import strongest_attack
 from nas.report.run_data import RunData
 from nas.report.text import accuracy_table, check_lines
-from nas.report.wording import attack
+from nas.report.wording import attack, with_interval
 from nas.results import Check, Curve, EvalResult, ImageFormat, Result, TransferNetwork, UsedNormalisation
 from nas.runs.differences import differences
 
@@ -123,6 +123,14 @@ def test_each_row_of_a_transfer_is_an_attacked_network() -> None:
     text = text_of(section(page_of_result(replace(found, attacks={"pgd20": matrix})), "Transfer"))
     shares = [share for share in re.findall(r"[\d.]+%", text) if share != "50.0%"]
     assert shares == ["10.0%", "20.0%", "30.0%", "40.0%"]
+
+
+def test_of_several_attacks_the_worst_case_is_the_number_to_report() -> None:
+    several = make.evaluation({"clean": 90, "fgsm": 50, "pgd20": 40}, 100)
+    worst = several.worst_case
+    text = text_of(page_of(several))
+    assert f"over all 2 attacks, the number to report, it keeps {with_interval(worst.accuracy, worst.interval)}" in text
+    assert "the number to report" not in text_of(page_of(make.evaluation({"clean": 90, "pgd20": 40}, 100)))
 
 
 def test_of_equally_strong_attacks_the_last_is_told_of() -> None:

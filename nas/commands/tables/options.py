@@ -110,13 +110,15 @@ class Files:
     def named(self, dataset: str) -> str:
         """What results call the tables: by their data set, if it chose columns; else by the space or the file.
 
-        A file of accuracies has the values of one data set, whatever `--dataset` says.
+        A file of accuracies has the values of one data set, whatever `--dataset` says, and so has a CSV file of scores.
         """
         from nas.search_spaces import NASBench201
 
         given = [name for name, path in self.tables.items() if path is not None]
         if self.space != NASBench201.name:
             return self.space
+        if not given and self.scores and not any(path.suffix.lower() == ".json" for path in self.scores):
+            return ", ".join(path.stem for path in self.scores)
         accuracies = self.tables.get("accuracy")
         return accuracies.stem if accuracies is not None and given == ["accuracy"] else dataset
 

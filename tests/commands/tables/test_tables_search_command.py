@@ -95,13 +95,14 @@ def test_the_table_for_people(folder: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert "take a strategy for several, such as nsga2" in capfd.readouterr().err
 
 
-def test_a_file_of_accuracies_alone_gives_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", ["accuracy", "scores"])
+def test_a_file_of_accuracies_or_scores_alone_gives_its_name(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [f"{cell},{number}" for number, cell in enumerate(islice(SPACE, 0, None, 900))]
     (tmp_path / "of_imagenet16.csv").write_text("\n".join(["arch,val", *rows]) + "\n")
-    command = ["tables", "search", "--accuracy", "of_imagenet16.csv", "--objective", "accuracy:val"]
+    command = ["tables", "search", f"--{kind}", "of_imagenet16.csv", "--objective", f"{kind}:val"]
     more = ["--strategy", "random", "--queries", "5", "--seeds", "2", "--workers", "1", "--json"]
     assert run_command([*command, *more]) == 0
     assert json.loads(capfd.readouterr().out)["dataset"] == "of_imagenet16"
