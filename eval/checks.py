@@ -32,6 +32,7 @@ RADII = (0.25, 0.5, 1.0, 2.0)  # as multiples of eps
 MAX_GAIN = 0.03  # largest drop of the accuracy by more steps or restarts
 MAX_LEFT = 0.05  # largest accuracy at a radius that reaches every image
 WHITE_BOX = ("pgd", "more", "restarts")
+NOTHING_LEFT = "no image withstands the attack"
 MAX_SQUARE_GAIN = 0.002  # largest drop of the accuracy by Square, the last part of AutoAttack; AutoAttack's own limit
 
 
@@ -215,7 +216,12 @@ def _reaches_zero(results: CheckResults, full_radius: float) -> Check:
 
 
 def _weaker(results: CheckResults, name: str, title: str, weak: str, strong_title: str, strong: str) -> Check:
-    """The weaker attack, which has fewer steps or sees less of the network, must not break more images."""
+    """The weaker attack, which has fewer steps or sees less of the network, must not break more images.
+
+    Skipped if the stronger attack leaves no image, since then no attack can break more.
+    """
+    if not any(results.correct[strong]):
+        return Check(name, "skipped", NOTHING_LEFT)
     reason = f"{title} leaves {_percent(results.accuracy(weak))}, {strong_title} {_percent(results.accuracy(strong))}"
     return Check(name, verdict(_beats(results.correct[weak], results.correct[strong])), reason)
 
@@ -227,6 +233,8 @@ def _black_box(results: CheckResults) -> Check:
 
 
 def _converged(results: CheckResults, name: str, title: str, label: str) -> Check:
+    if not any(results.correct["pgd"]):
+        return Check(name, "skipped", NOTHING_LEFT)
     gain = results.accuracy("pgd") - results.accuracy(label)
     warns = gain > MAX_GAIN and _beats(results.correct[label], results.correct["pgd"])
     reason = (

@@ -51,12 +51,23 @@ class Evolution(Strategy[Any]):
         self.population: deque[tuple[Any, float]] = deque()
         self.with_replacement = self.draws_with_replacement
 
+    def remark(self, budget: int) -> str | None:
+        if self._random_draws < budget:
+            return None
+        return (
+            f"All {budget:,} architectures of {self.name} are random draws, since it first draws {self._random_draws:,}; "
+            f"give it a smaller {'population' if self.options.init is None else 'init'}."
+        )
+
+    @property
+    def _random_draws(self) -> int:
+        return self.options.population if self.options.init is None else self.options.init
+
     def ask(self, n: int) -> list[Any]:
         return [self._propose() for _ in range(n)]
 
     def _propose(self) -> Any:
-        wanted = self.options.population if self.options.init is None else self.options.init
-        if len(self.population) < wanted:
+        if len(self.population) < self._random_draws:
             return self.space.sample(self.rng)
         draw = self.rng.choices if self.with_replacement else self.rng.sample
         sample = draw(self.population, k=self.options.tournament)

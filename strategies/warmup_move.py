@@ -94,8 +94,8 @@ class WarmupMove(Strategy[Any]):
     def remark(self, budget: int) -> str | None:
         if self._by_objective and self.options.warmup >= budget:
             return (
-                f"search.budget={budget} ends within the warm-up of {self.options.warmup} random networks "
-                "(strategy.warmup), so the search makes no move."
+                f"A search of {budget} evaluations ends within the warm-up of {self.options.warmup} random networks "
+                "(strategy.warmup), so it makes no move."
             )
         return None
 

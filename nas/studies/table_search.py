@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -55,8 +56,9 @@ def table_search(
         {objective: _largest(view.fitness(objective), view.feasible(settings.limits)) for objective in several},
     )
     pairs = [(objective, name) for objective in settings.objectives for name in settings.strategies]
-    for objective, name in pairs:
-        runs.strategy(objective, name, 0)  # raises InputError before anything runs
+    made = {name: runs.strategy(objective, name, 0) for objective, name in pairs}  # InputError before anything runs
+    for remark in filter(None, (one.remark(settings.queries) for one in made.values())):
+        logging.getLogger("nas").warning("%s", remark)
     jobs = [
         Job(objective, name, range(start, min(start + SEEDS_OF_A_JOB, settings.seeds)))
         for objective, name in pairs

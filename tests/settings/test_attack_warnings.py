@@ -179,4 +179,4 @@ def test_a_search_that_ends_in_its_warm_up_says_so(caplog: pytest.LogCaptureFixt
     for budget in (65, 64):
         Search().check(load("quickstart", [*by_objective, "strategy.warmup=64", f"search.budget={budget}"]))
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said.startswith("search.budget=64 ends within the warm-up of 64 random networks")
+    assert said.startswith("A search of 64 evaluations ends within the warm-up of 64 random networks")

@@ -150,8 +150,9 @@ def _text(result: TableSearchResult, percent: set[str]) -> str:
             rows.append([f"  {name}", *values])
             reached, within = one.queries_to_optimum, one.feasible
             after = "" if reached.median is None else f", after {reached.median:g} queries in the median"
+            regret = _regret(one.regret[-1], objective, percent)
             tail.append(
-                f"{objective}, {name}: optimum found by {reached.found:.0%} of runs{after}; "
+                f"{objective}, {name}: {regret}; optimum found by {reached.found:.0%} of runs{after}; "
                 f"{one.seconds:.1f} s of computing{f' with {one.library}' if one.library else ''}"
             )
             if within is not None:
@@ -167,6 +168,17 @@ def _text(result: TableSearchResult, percent: set[str]) -> str:
         head += f"\nlimits: {', '.join(result.limits)}{joint}; {share}"
     note = f"in percent: {', '.join(name for name in columns if name in percent)}" if percent else ""
     return "\n".join([head, note, "", *table_lines(rows), "", *tail]).replace("\n\n\n", "\n\n")
+
+
+def _regret(mean: float, objective: str, percent: set[str]) -> str:
+    """The mean regret after the last query: of one goal in its unit, of several in percent of the hypervolume."""
+    from nas.objectives.notation import parse
+
+    terms = parse(objective)
+    if len(terms) > 1:
+        return f"mean regret {100 * mean:.2f} % of the hypervolume of the best front"
+    points = terms[0].name in percent
+    return f"mean regret {_cell(mean, None, points)}{' points' if points else ''}"
 
 
 def _cell(mean: float | None, sd: float | None, percent: bool) -> str:
