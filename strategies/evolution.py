@@ -55,8 +55,8 @@ class Evolution(Strategy[Any]):
         if self._random_draws < budget:
             return None
         return (
-            f"All {budget:,} architectures of {self.name} are random draws, since it first draws {self._random_draws:,}; "
-            f"give it a smaller {'population' if self.options.init is None else 'init'}."
+            f"All {budget:,} architectures of {self.name} are random draws, since it first draws "
+            f"{self._random_draws:,}; give it a smaller {'population' if self.options.init is None else 'init'}."
         )
 
     @property

@@ -108,6 +108,16 @@ def test_from_where_on_they_warn(standing: dict[str, int], warns: set[str]) -> N
     assert {name for name, ok in verdicts(standing).items() if ok == "warn"} == warns
 
 
+def test_where_no_image_is_left_nothing_can_break_more() -> None:
+    """Weaker attacks are compared with what the stronger one leaves; an attack that leaves nothing is no evidence."""
+    verdict = verdicts({"pgd": 0, "more": 0, "restarts": 0, "square": 0, "one-step": 0})
+    assert {name for name in verdict if verdict[name] == "skipped"} == {
+        *("more-steps", "restarts", "one-step", "black-box", "transfer", "square-in-autoattack")
+    }
+    few = verdicts({"pgd": 1, "more": 1, "restarts": 1, "square": 1, "one-step": 1})
+    assert {name for name in few if few[name] == "skipped"} == {"transfer", "square-in-autoattack"}
+
+
 def test_a_gain_that_few_images_do_not_show_is_no_warning() -> None:
     flags = {"pgd": [1] * 6 + [0] * 14, "more": [1] * 5 + [0] * 15}  # five points, but one of twenty images
     assert checks._converged(checks.CheckResults(flags, ()), "more-steps", "", "more").ok == "pass"

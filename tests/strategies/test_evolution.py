@@ -115,6 +115,13 @@ def test_a_state_of_before_goes_on_without_replacement(name: str) -> None:
     assert algorithm_1(space, 120, 12, 5, 3) != expected
 
 
+def test_it_says_when_all_of_a_search_is_random() -> None:
+    for options, first in ((EvolutionOptions(8, 3), 8), (EvolutionOptions(8, 3, init=4), 4)):
+        strategy = Evolution(NASBench201(), (Goal("score"),), 0, options)
+        assert strategy.remark(first + 1) is None
+        assert f"All {first} architectures of evolution are random draws" in (strategy.remark(first) or "")
+
+
 def test_lower_is_better_is_the_mirror_image() -> None:
     space, options = NASBench201(), EvolutionOptions(8, 3)
     up = run(Evolution(space, (Goal("score"),), 1, options), 60, any_score)
