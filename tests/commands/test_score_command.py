@@ -92,6 +92,7 @@ def test_killed_and_resumed_to_the_same_bytes(workers: int, then: int, undisturb
     assert done.stdout == ""
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
 )

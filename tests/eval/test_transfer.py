@@ -76,6 +76,7 @@ def test_the_diagonal_is_the_evaluation(networks: dict[str, nn.Module], data: Da
         assert found.correct[metric]["a"].tolist() == whole.correct[metric].tolist()
 
 
+@pytest.mark.landing
 def test_the_matrix_has_sources_in_rows(networks: dict[str, nn.Module], data: Dataset) -> None:
     rows = {name: moved(name, networks, data, InMemoryStore()) for name in networks}
     found = matrix(rows)

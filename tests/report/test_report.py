@@ -232,6 +232,7 @@ def test_results_of_single_commands(make: Make) -> None:
     assert "standard training" not in text_of(page)
 
 
+@pytest.mark.landing
 def test_the_same_inputs_give_the_same_bytes(make: Make) -> None:
     folder, content = make(), result()
     first = write_report(folder, content).read_bytes()

@@ -169,6 +169,7 @@ def test_a_damaged_checkpoint_of_a_trained_network(whole: Path, tmp_path: Path, 
     assert f"{path} was damaged" in said
 
 
+@pytest.mark.landing
 def test_settings_changed_by_hand_are_told(whole: Path, tmp_path: Path) -> None:
     run = copied(whole, tmp_path)
     path = run / "config.json"
@@ -195,6 +196,7 @@ def test_an_unreadable_configuration_is_written_anew(searching: Path, whole: Pat
     assert (run / "config.json").read_text() == original
 
 
+@pytest.mark.landing
 def test_other_data_than_the_run_began_with_is_told(searching: Path, tmp_path: Path) -> None:
     import numpy as np
 

@@ -118,6 +118,7 @@ def test_darts_search_network_has_the_published_weights() -> None:
     assert sum(weight.numel() for weight in DARTS().supernet().weights()) == 1_930_618
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(("cells", "side"), [(3, 8), (4, 7), (5, 6)])
 def test_darts_equals_its_transcription(cells: int, side: int) -> None:
     fast = supernet(DARTS(), cells=cells).double()

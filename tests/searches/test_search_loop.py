@@ -43,9 +43,8 @@ SMALL: dict[
     "xgb": {"rounds": 3, "depth": 2},
     "xgb-rank": {"rounds": 3, "depth": 2},
 }
-EACH = pytest.mark.parametrize(
-    "strategy", slow_but(STRATEGIES.names(), {*STRATEGIES.names()} - {"guided"}, pytest.mark.landing)
-)
+QUICK = set(STRATEGIES.names()) - {"guided", "bo", "bo-graph", "agnet", "agnet-posterior"}
+EACH = pytest.mark.parametrize("strategy", slow_but(STRATEGIES.names(), QUICK, pytest.mark.landing))
 SIZED = NetworkSpec("nasbench201", {"channels": 8, "cells_per_stage": 1}, 10, 16)
 
 

@@ -119,6 +119,7 @@ def test_lower_is_better_is_the_mirror_image() -> None:
     assert down == run(Bananas(space, GOALS, 0, options), 30)
 
 
+@pytest.mark.landing
 def test_it_is_restored_in_the_middle_of_a_batch(space: SearchSpace) -> None:
     options = BananasOptions(init=6, batch=7, candidates=20, **SMALL)
     whole = Bananas(space, GOALS, 2, options)

@@ -209,6 +209,7 @@ def test_features_of_a_class_are_asked_for_once_per_search() -> None:
     assert len(seen) == len(set(seen))
 
 
+@pytest.mark.landing
 def test_it_is_restored_in_the_middle_of_a_batch(space: SearchSpace) -> None:
     own = {"nasbench201": onehot, "darts": genotype}
     hints = Hints(own.get(space.name, lambda archs: np.stack([space.features(arch) for arch in archs])))

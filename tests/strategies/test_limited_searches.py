@@ -59,6 +59,7 @@ def asked(strategy: Strategy[Any], rounds: int) -> list[Any]:
     return proposed
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(("name", "joint"), [*((name, False) for name in MODELS), ("bo", True)])
 def test_models_learn_the_limit(name: str, joint: bool) -> None:
     strategy = made(name, 0, Limits(LIMITS.parts, joint))
@@ -70,6 +71,7 @@ def test_models_learn_the_limit(name: str, joint: bool) -> None:
     assert len(strategy.limited) == len(strategy.observed)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", STRATEGIES.names())
 def test_a_restored_search_with_limits_goes_on_in_the_same_way(name: str) -> None:
     strategy = made(name, 1)

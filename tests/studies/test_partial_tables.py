@@ -28,6 +28,7 @@ def tables(tmp_path: Path) -> Collection:
     return TableSettings(accuracy=str(tmp_path / "part.csv")).open("transnas-macro")
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     ("strategy", "options"),
     [

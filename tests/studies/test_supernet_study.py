@@ -67,6 +67,7 @@ def test_an_equal_search_has_at_most_the_passes_of_darts() -> None:
     assert shortened(variant("rnas-max"), 3) == {"epochs": 3, "warm_up": 1}
 
 
+@pytest.mark.landing
 def test_a_killed_search_goes_on_to_the_same_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, said = Planned(variant("rnas-uniform", epochs=2, warm_up=1), OWN, 1), list[str]()
     whole = Rows(tmp_path / "whole", write=True)

@@ -151,6 +151,7 @@ def test_free_moves_weights_and_perturbation_by_the_same_pass(
     assert delta.abs().max() == pytest.approx(eps, rel=1e-5)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("method", METHODS.names())
 def test_adversarial_ones_are_validated_under_attack(
     tmp_path: Path, dataset: Dataset, describe: Describe, recipe: Recipe, method: str

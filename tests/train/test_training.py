@@ -52,6 +52,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(("space", "size", "changes"), CASES, ids=["standard", "pgd", "darts"])
 def test_an_interrupted_training_ends_bit_for_bit_as_an_uninterrupted_one(
     tmp_path: Path,

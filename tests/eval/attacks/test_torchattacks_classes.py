@@ -30,6 +30,7 @@ def test_step_size_and_steps_reach_the_library(trained: tuple[Network, torch.Ten
     assert torch.allclose(moved[inside].abs(), torch.full_like(moved[inside], 0.03), atol=1e-5)
 
 
+@pytest.mark.landing
 def test_any_class_of_torchattacks_with_its_options(trained: tuple[Network, torch.Tensor, torch.Tensor]) -> None:
     torchattacks = pytest.importorskip("torchattacks", reason="torchattacks is not installed")
     network, x, y = trained

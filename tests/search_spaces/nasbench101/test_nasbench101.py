@@ -96,6 +96,7 @@ def test_samples_are_uniform() -> None:
 # isomorphism
 
 
+@pytest.mark.landing
 def test_canonical_cells_and_hashes_are_equal_exactly_for_isomorphic_cells() -> None:
     """Among all cells of at most five nodes, by every permutation of their nodes."""
     small = list(islice(SPACE, SMALL))

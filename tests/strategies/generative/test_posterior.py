@@ -62,6 +62,7 @@ def test_other_generators_keep_their_z_and_their_loss() -> None:
     assert (z.mean().item(), z.std().item()) == (pytest.approx(0, abs=0.03), pytest.approx(1, abs=0.03))
 
 
+@pytest.mark.landing
 def test_z_soon_decides_more_than_in_the_other_generator() -> None:
     """There it is .3 %; docs/studies/generative.md has the shares after the whole pretraining."""
     module = as_module("posterior", FORM, pretrain(SPACE, "cell", "posterior", 1280))

@@ -217,6 +217,7 @@ def test_zico_of_the_same_batch_twice_has_nothing_to_compare(space: SearchSpace,
     assert score("zico", tiny(space, space.sample(Random(11))), batch, second=batch) == 0.0
 
 
+@pytest.mark.landing
 def test_an_auxiliary_head_does_not_count(tiny: Tiny, batch: Batch) -> None:
     """Nor does it matter: the same weights without it give the same values."""
     space = SPACES.get("darts")()

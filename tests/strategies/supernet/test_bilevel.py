@@ -97,6 +97,7 @@ def test_validation_is_of_the_held_out_images_and_the_same_for_every_strategy() 
     assert all(parameter.grad is None for parameter in run.supernet.parameters())
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     "options",
     [

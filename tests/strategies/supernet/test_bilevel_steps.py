@@ -148,6 +148,7 @@ def test_the_attack_is_worse_than_noise() -> None:
         assert rows[1][f"{level}_disagreement"] > 2 * rows[0][f"{level}_disagreement"] > 0
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("space", [NASBench201, pytest.param(DARTS, marks=pytest.mark.slow)])
 def test_in_half_precision_the_search_stays_close(space: Any) -> None:
     settings = TINY if space is NASBench201 else {"channels": 4, "cells": 3}

@@ -76,6 +76,7 @@ def test_a_wider_convolution_does_the_same_with_repeated_channels() -> None:
     assert torch.equal(widened(weights, torch.Size((1, 3, 3, 3))), weights[:1])
 
 
+@pytest.mark.landing
 def test_p_darts_begins_anew_in_a_deeper_supernet() -> None:
     run = p_darts(epochs=2, warm_up=1, batch_size=16, validation_images=0)
     before = run.supernet
