@@ -213,7 +213,7 @@ def test_searches_on_a_table_are_those_of_one_core(
         "--objective",
         "accuracy:cifar10_test_acc",
         "--strategy",
-        "random,local",
+        "random,bo-graph",
     ]
     found = []
     for how in (["--workers", "1"], ["--workers", "2", "--executor", "ray"]):
