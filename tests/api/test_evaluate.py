@@ -74,6 +74,7 @@ def test_the_numbers_of_the_command(model: Any, tmp_path: Path, capfd: pytest.Ca
     assert opened.indices.tolist() == report.indices.tolist()
 
 
+@pytest.mark.landing
 def test_a_path_and_a_name_are_taken_as_by_the_command(model: Any, tmp_path: Path) -> None:
     checkpoint = model.save(tmp_path / "model.pt")
     first, second = nas.evaluate(checkpoint, n_test=8, **FAST), nas.evaluate(str(checkpoint), n_test=8, **FAST)

@@ -186,7 +186,7 @@ def first(arch: Any) -> float:
 
 def test_a_run_knows_its_function(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = tmp_path / "run"
-    nas.search(objective=first, budget=3, run=run)
+    nas.search(objective=first, strategy="random", budget=3, run=run)
     begun = json.loads((run / "config.json").read_text())
     assert begun["settings"]["search"]["objective"] == f"python:{__name__}.first"
     ((name, sha256),) = begun["extra"]["functions"].items()

@@ -49,6 +49,7 @@ def test_score(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "scoring writes nothing"
 
 
+@pytest.mark.landing
 def test_score_of_a_genotype_is_no_override(tmp_path: Path) -> None:
     (row,) = nas_json("score", GENOTYPE, "--space", "darts", "--proxies", "params", cwd=tmp_path)
     darts = SPACES.get("darts")()

@@ -23,6 +23,8 @@ from nas.cli.main import run_command
 from nas.objectives.constant_logits import REASON
 from nas.search_spaces import NASBench201
 
+pytestmark = pytest.mark.landing
+
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 NOTHING = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 TINY = (
@@ -71,7 +73,6 @@ def _sampled(path: Path, size: int = 48) -> list[str]:
     return ["score", "--sample", str(size), "--seed", "5", "--proxies", "croze,params", "--output", str(path), *TINY]
 
 
-@pytest.mark.landing
 @pytest.mark.parametrize(
     ("workers", "then"), [(1, 1), *(pytest.param(*numbers, marks=pytest.mark.slow) for numbers in ((1, 2), (2, 1)))]
 )
@@ -92,7 +93,6 @@ def test_killed_and_resumed_to_the_same_bytes(workers: int, then: int, undisturb
     assert done.stdout == ""
 
 
-@pytest.mark.landing
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
 )
@@ -121,7 +121,6 @@ def test_the_same_rows_for_any_number_of_workers(undisturbed: Path, tmp_path: Pa
 # sources and sinks
 
 
-@pytest.mark.landing
 def test_a_whole_space_by_its_classes(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     command = ["score", "--all", "--unique", "--proxies", "params,flops", "--output", "rows.csv"]
     assert run_command(command) == 0

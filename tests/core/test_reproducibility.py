@@ -42,6 +42,7 @@ def other_failure(item: int) -> None:
     raise RuntimeError("something else")
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("asked", [True, False])
 def test_it_is_in_force_where_the_work_is_done(workers: int, asked: bool) -> None:

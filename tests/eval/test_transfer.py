@@ -89,6 +89,7 @@ def test_the_matrix_has_sources_in_rows(networks: dict[str, nn.Module], data: Da
     assert found.clean.accuracy == {name: int(rows["a"].correct["clean"][name].sum()) / 30 for name in networks}
 
 
+@pytest.mark.landing
 def test_a_stopped_transfer_continues_to_the_same_end(networks: dict[str, nn.Module], data: Dataset) -> None:
     class Stopped(Exception):
         pass

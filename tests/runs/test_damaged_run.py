@@ -15,6 +15,8 @@ from commands import TINY, killed_when, nas, nas_json, without_seconds
 
 from nas.core.io import checkpoint
 
+pytestmark = pytest.mark.landing
+
 SMALL = (
     *(text for text in TINY if not text.startswith(("train.steps", "train.validation_steps", "eval.sweep"))),
     "run.trainings=standard",
@@ -79,7 +81,6 @@ def emptied(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.landing
 @pytest.mark.parametrize(
     "damage",
     [pytest.param(overwritten, marks=pytest.mark.slow), emptied, pytest.param(Path.unlink, marks=pytest.mark.slow)],
@@ -126,7 +127,6 @@ def _first_copy(tmp_path: Path, run: Path) -> Path:
     return tmp_path / "first.good.sqlite"
 
 
-@pytest.mark.landing
 def test_a_damaged_store_without_a_good_copy_is_told(searching: Path, tmp_path: Path) -> None:
     run = copied(searching, tmp_path)
     emptied(run / "store.sqlite")
@@ -138,7 +138,6 @@ def test_a_damaged_store_without_a_good_copy_is_told(searching: Path, tmp_path: 
     assert (run / "store.sqlite").exists()  # nothing was moved
 
 
-@pytest.mark.landing
 @pytest.mark.parametrize(
     "damage",
     [pytest.param(overwritten, marks=pytest.mark.slow), flipped, pytest.param(emptied, marks=pytest.mark.slow)],
@@ -155,7 +154,6 @@ def test_a_damaged_result_is_made_again(whole: Path, tmp_path: Path, damage: Cal
     assert (run / "result.damaged-1.json").exists()
 
 
-@pytest.mark.landing
 @pytest.mark.parametrize(
     "name", [pytest.param("last", marks=pytest.mark.slow), "best", pytest.param("final", marks=pytest.mark.slow)]
 )
@@ -169,7 +167,6 @@ def test_a_damaged_checkpoint_of_a_trained_network(whole: Path, tmp_path: Path, 
     assert f"{path} was damaged" in said
 
 
-@pytest.mark.landing
 def test_settings_changed_by_hand_are_told(whole: Path, tmp_path: Path) -> None:
     run = copied(whole, tmp_path)
     path = run / "config.json"
@@ -196,7 +193,6 @@ def test_an_unreadable_configuration_is_written_anew(searching: Path, whole: Pat
     assert (run / "config.json").read_text() == original
 
 
-@pytest.mark.landing
 def test_other_data_than_the_run_began_with_is_told(searching: Path, tmp_path: Path) -> None:
     import numpy as np
 

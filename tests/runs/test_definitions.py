@@ -117,6 +117,7 @@ def test_the_definition_of_epe_nas_is_said_above_a_hundred_classes(classes: int,
 # score files of earlier versions
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     ("proxy", "classes", "side", "extra"),
     [

@@ -67,6 +67,7 @@ def literal(space: NASBench201, seed: int, steps: int, options: BananasOptions) 
     return [str(arch) for arch in data]
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("ask", [10, 1, 5])
 def test_it_is_algorithm_1(ask: int) -> None:
     space, options = NASBench201(), BananasOptions(**SMALL)

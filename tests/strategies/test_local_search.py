@@ -139,6 +139,7 @@ def test_a_space_without_anything_new_does_not_hang() -> None:
     assert len(strategy.ask(200)) == 200
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", one_per_family())
 @pytest.mark.parametrize("ask", [1, 10, 300])
 def test_every_neighbour_is_known_before_a_move(name: str, ask: int) -> None:

@@ -337,6 +337,7 @@ def broken(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("select", ["best", "last"])
 @pytest.mark.parametrize("names", [("last.pt",), ("last.pt", "last.previous.pt"), ("best.pt",), ("best.pt", "last.pt")])
 @pytest.mark.parametrize("after", [1, 2, 3])

@@ -43,6 +43,7 @@ def test_any_class_of_torchattacks_with_its_options(trained: tuple[Network, torc
     assert attack.passes() == 3
 
 
+@pytest.mark.landing
 def test_a_step_size_that_is_not_given_keeps_the_ratio_of_the_library(
     trained: tuple[Network, torch.Tensor, torch.Tensor],
 ) -> None:

@@ -88,6 +88,7 @@ def test_it_is_the_largest_eigenvalue_of_explicit_hessians(space: SearchSpace, t
     assert HESSIAN(double(network, few), ENOUGH) == pytest.approx(np.mean(tops), rel=1e-5)
 
 
+@pytest.mark.landing
 def test_it_is_the_largest_eigenvalue(space: SearchSpace, tiny: Tiny, batch: Batch) -> None:
     network, batch = tiny(space, space.sample(Random(12))), (batch[0][:3], batch[1][:3])
     assert HESSIAN(double(network, batch), ENOUGH) == pytest.approx(np.mean(curved(network, batch)), rel=1e-5)
