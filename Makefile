@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OPTIONS ?= # of pytest, such as --durations=20
 CONSTRAINTS ?= # a file of versions for the environment, such as .ci/oldest.txt
-WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) # one more than there are cores: some tests only wait
+CORES := $(shell nproc 2>/dev/null || echo 2)
+ONE_MORE := $(shell expr $(CORES) + 1) # than there are cores: some tests that land only wait
 
 SCRIPTS := $(addprefix $(CURDIR)/tests/,faults fuzz mutating mutations.py comparison same.py) $(CURDIR)/docs/generator # for developers; mypy checks them like the package
 TYPED := typed:$(CURDIR)/tests:$(CURDIR)/tests/faults:$(CURDIR)/tests/fuzz:$(CURDIR)/docs
@@ -20,15 +21,15 @@ quickstart: $(VENV)/installed
 	$(BIN)/nas run quickstart
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow and not landing" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(OPTIONS)
+	$(BIN)/python -m pytest -m "not slow and not landing" -n $(CORES) --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
 # What a change that lands has to pass beside `make test`: whole commands, several processes, notebooks, statistics of many draws.
 landing: $(VENV)/installed
-	$(BIN)/python -m pytest -m "landing and not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(OPTIONS)
+	$(BIN)/python -m pytest -m "landing and not slow" -n $(ONE_MORE) --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
 # A few minutes. On the oldest torch: make smoke VENV=.venv/oldest CONSTRAINTS=.ci/oldest.txt
 smoke: $(VENV)/installed
-	$(BIN)/python -m pytest -m smoke -n $(WORKERS) --dist loadfile $(OPTIONS)
+	$(BIN)/python -m pytest -m smoke -n $(CORES) --dist loadfile $(OPTIONS)
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
