@@ -245,6 +245,8 @@ def _converged(results: CheckResults, name: str, title: str, label: str) -> Chec
 
 
 def _noise(results: CheckResults, one_draw: float) -> Check:
+    if not any(results.correct["white-box"]):
+        return Check("random-noise", "skipped", NOTHING_LEFT)
     reason = (
         f"clean accuracy {_percent(results.accuracy('clean'))}; random noise within eps leaves {_percent(one_draw)}, "
         f"{NOISE_DRAWS} draws together leave {_percent(results.accuracy('noise'))}, PGD leaves "

@@ -36,6 +36,15 @@ Mixer = Callable[[str, Tensor], Mixed]  # the name of a cell and its α → how 
 WHOLE = EdgePass()
 
 
+def sum_of_computed(computed: list[bool], term: Callable[[int], Tensor]) -> Tensor | None:
+    """The sum of `term(column)` over the operations that are computed; `none`, the first, adds nothing.
+
+    None if no other operation is computed.
+    """
+    terms = [term(column) for column in range(1, len(computed)) if computed[column]]
+    return sum(terms[1:], terms[0]) if terms else None
+
+
 def batch_norm(x: Tensor, scale: Tensor | None = None) -> Tensor:
     """`scale` (a scalar, 1 by default) times x normalised by the mean and variance of this batch, per channel.
 

@@ -10,26 +10,21 @@ import numpy as np
 
 from nas.core.config.conditions import Condition, chosen
 from nas.strategies.acquisition import acquisition, check_acquisition
-from nas.strategies.pool import SAMPLED, PoolStrategy, check_pool
+from nas.strategies.pool import SAMPLED, PoolOptions, PoolStrategy
 from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.gaussian_process import GaussianProcess, GaussianProcessOptions
 
 
 @dataclass
-class BOOptions:
+class BOOptions(PoolOptions):
     acquisition: str = "ei"  # or ucb, mean, thompson
     kappa: float = 0.5  # of ucb: mean + kappa · sd
     length: float = 3.0  # edges in which two cells differ whose values are correlated by 1/e
     noise: float = 0.01  # variance of the noise, as a part of the variance of the observations
-    init: int = 10  # random architectures at the start
-    batch: int = 10  # proposed between two fits
-    whole: int = 20_000  # in a space of at most this many architectures, all are candidates
-    candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
-    parents: int = 10  # how many of the best observed are mutated
 
     def check(self) -> None:
+        super().check()
         check_acquisition(self.acquisition)
-        check_pool(self)
         self.process().check()
 
     def process(self) -> GaussianProcessOptions:

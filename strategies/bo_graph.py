@@ -11,32 +11,28 @@ import numpy as np
 from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
 from nas.strategies.acquisition import acquisition, check_acquisition, log_expected_improvement
-from nas.strategies.pool import SAMPLED, EnumeratedSpace, Features, PoolStrategy, check_pool
+from nas.strategies.pool import SAMPLED, Features, PoolOptions, PoolStrategy
 from nas.strategies.predictors import Predictor
-from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit, matern
+from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
+from nas.strategies.whole_space import WholeSpace
 
 MERGED = 200  # places of which some are for exploration; no batch is larger in practice
-GROWTH = 64  # observations for which memory is added at once
 NEAR = 0.3  # of the median distance to the best, within which the logarithm flattens
 
 
 @dataclass
-class BOGraphOptions:
+class BOGraphOptions(PoolOptions):
     acquisition: str = "ei"  # or ucb, mean, thompson
     kappa: float = 3.0  # of ucb: mean + kappa · sd
     explore: int = 2  # every such proposal is the best by mean + kappa · sd instead; 0 for none
     length: float = 1.5  # of the kernel, in units of the typical distance of two architectures, √2
     noise: float = 0.01  # variance of the noise, as a part of the variance of the observations
     log: bool = True  # the process models the logarithm of the distance to the best observed, not the fitness
-    init: int = 10  # random architectures at the start
     batch: int = 1  # proposed between two fits
-    whole: int = 20_000  # in a space of at most this many architectures, all are candidates
-    candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
-    parents: int = 10  # how many of the best observed are mutated
 
     def check(self) -> None:
+        super().check()
         check_acquisition(self.acquisition)
-        check_pool(self)
         if self.explore < 0:
             raise InputError(f"Expected explore >= 0 but got {self.explore}; set strategy.explore.")
         self.process().check()
@@ -54,8 +50,8 @@ class BOGraph(PoolStrategy):
     ones, and bad ones differ little, however bad they are. Every second proposal has the largest mean + kappa·sd
     instead: without it, searches stay where good architectures are known if the best is of another kind. Limited
     quantities are modelled as they are.
-    The process: Rasmussen and Williams 2006; kernel, logarithm and settings were chosen for this project, on two
-    columns of NAS-Bench-201 (docs/studies/few-queries.md).
+    The process: Rasmussen and Williams 2006; kernel, logarithm and settings were chosen for this project, on
+    columns of NAS-Bench-201 that docs/studies/few-queries.md names.
     """
 
     name: ClassVar[str] = "bo-graph"
@@ -102,9 +98,7 @@ class BOGraph(PoolStrategy):
             limited = [self._observed_quantities()] if self.limits else []
             targets = np.column_stack([fitness, *limited])[learnt]
             mean, sd = whole.predict(observed[learnt].tolist(), targets, rows)
-            noise = np.random.default_rng(self.rng.getrandbits(64))
-            worth = self._acquisition(mean[:, 0], sd[:, 0], self._best(fitness), noise)
-            order = self.limits.order(worth, mean[:, 1:]) if self.limits else np.argsort(-worth, kind="stable")
+            order = self._order(mean[:, 0], sd[:, 0], fitness, lambda: mean[:, 1:])
             best = [every.archs[row] for row in rows[order[:count]]]
         return self._filled_up(best, count)
 
@@ -123,56 +117,6 @@ class BOGraph(PoolStrategy):
         if not options.explore:
             return worth
         return taken_in_turn(worth, mean + options.kappa * sd, options.explore, len(self.asked))
-
-
-class WholeSpace:
-    """All classes of a small space, and the process that is extended by one observation after the other."""
-
-    def __init__(self, every: EnumeratedSpace, allowed: np.ndarray, process: MaternOptions) -> None:
-        self.known = np.isfinite(every.features).all(axis=1)
-        self.usable = self.known & allowed
-        centre, unit = centre_and_unit(every.features[self.known].astype(np.float64))
-        self.features = np.where(self.known[:, None], (every.features - centre) / unit, 0.0)
-        self.lengths = (self.features**2).sum(axis=1)
-        self.process = process
-        self._forget()
-
-    def _forget(self) -> None:
-        self.seen: list[int] = []  # rows that were observed
-        self._root = np.zeros((0, 0))  # L with K = L Lᵀ, of these rows
-        self._explained = np.zeros((0, len(self.features)))  # L⁻¹ k(seen, all)
-        self._left = np.ones(len(self.features))  # 1 - Σ of the squares of its columns
-
-    def predict(self, seen: list[int], targets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and sd (m, t) of `rows` (m,), by the formulas of `Matern`, from targets (n, t) of the rows `seen`."""
-        from scipy.linalg import solve_triangular
-
-        if self.seen != seen[: len(self.seen)]:
-            self._forget()
-        for row in seen[len(self.seen) :]:
-            self._extend(row)
-        n = len(seen)
-        deviation = np.where(np.ptp(targets, axis=0) > 0, targets.std(axis=0), 0.0)
-        scale, offset = np.where(deviation > 0, deviation, 1.0), targets.mean(axis=0)
-        white = solve_triangular(self._root[:n, :n], (targets - offset) / scale, lower=True)
-        mean = (white.T @ self._explained[:n])[:, rows].T * scale + offset
-        spread = scale * np.sqrt((white**2).mean(axis=0))
-        return mean, np.sqrt(np.maximum(self._left[rows], 0.0))[:, None] * spread
-
-    def _extend(self, row: int) -> None:
-        """One more row of the Cholesky root: l = L⁻¹ k(seen, row), and below it √(1 + noise - l·l)."""
-        n = len(self.seen)
-        if n == len(self._root):
-            self._root = np.pad(self._root, (0, GROWTH))
-            self._explained = np.pad(self._explained, ((0, GROWTH), (0, 0)))
-        squares = np.maximum(self.lengths + self.lengths[row] - 2 * self.features @ self.features[row], 0.0)
-        kernel = matern(squares, self.features.shape[1], self.process.length)
-        across = self._explained[:n, row].copy()
-        own = np.sqrt(1 + self.process.noise - across @ across)
-        self._root[n, :n], self._root[n, n] = across, own
-        self._explained[n] = (kernel - across @ self._explained[:n]) / own
-        self._left -= self._explained[n] ** 2
-        self.seen.append(row)
 
 
 def taken_in_turn(first: np.ndarray, second: np.ndarray, every: int, begun: int) -> np.ndarray:

@@ -18,6 +18,16 @@ class EvolutionOptions:
     tournament: int = 25  # S
     init: int | None = None  # random architectures at the start; by default as many as the population
 
+    @property
+    def random_draws(self) -> int:
+        """How many architectures are drawn before the first mutation."""
+        return self.population if self.init is None else self.init
+
+    @property
+    def decided_by(self) -> str:
+        """The option that says how many these are."""
+        return "population" if self.init is None else "init"
+
     def check(self) -> None:
         if self.init is not None and not 1 <= self.init <= self.population:
             raise InputError(
@@ -29,6 +39,16 @@ class EvolutionOptions:
                 f"Expected 1 <= tournament <= population but got tournament={self.tournament} "
                 f"population={self.population}; set strategy.tournament and strategy.population."
             )
+
+
+def all_random(name: str, draws: int, budget: int, key: str) -> str | None:
+    """What a user should know of a search that ends within its first, random draws; None if it goes on after them."""
+    if draws < budget:
+        return None
+    return (
+        f"All {budget:,} architectures of {name} are random draws, since it first draws {draws:,}; give it a smaller "
+        f"{key}."
+    )
 
 
 class Evolution(Strategy[Any]):
@@ -52,22 +72,13 @@ class Evolution(Strategy[Any]):
         self.with_replacement = self.draws_with_replacement
 
     def remark(self, budget: int) -> str | None:
-        if self._random_draws < budget:
-            return None
-        return (
-            f"All {budget:,} architectures of {self.name} are random draws, since it first draws "
-            f"{self._random_draws:,}; give it a smaller {'population' if self.options.init is None else 'init'}."
-        )
-
-    @property
-    def _random_draws(self) -> int:
-        return self.options.population if self.options.init is None else self.options.init
+        return all_random(self.name, self.options.random_draws, budget, self.options.decided_by)
 
     def ask(self, n: int) -> list[Any]:
         return [self._propose() for _ in range(n)]
 
     def _propose(self) -> Any:
-        if len(self.population) < self._random_draws:
+        if len(self.population) < self.options.random_draws:
             return self.space.sample(self.rng)
         draw = self.rng.choices if self.with_replacement else self.rng.sample
         sample = draw(self.population, k=self.options.tournament)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.core.io.checkpoint import State
 from nas.strategies.base import Strategy
-from nas.strategies.evolution import EvolutionOptions
+from nas.strategies.evolution import EvolutionOptions, all_random
 from nas.strategies.pareto import rank_sums
 
 
@@ -33,12 +33,14 @@ class EvolutionRanks(Strategy[Any]):
         self.population: deque[tuple[Any, tuple[float, ...]]] = deque()
         self._sums: np.ndarray | None = None  # of the population, until it changes
 
+    def remark(self, budget: int) -> str | None:
+        return all_random(self.name, self.options.random_draws, budget, self.options.decided_by)
+
     def ask(self, n: int) -> list[Any]:
         return [self._propose() for _ in range(n)]
 
     def _propose(self) -> Any:
-        wanted = self.options.population if self.options.init is None else self.options.init
-        if len(self.population) < wanted:
+        if len(self.population) < self.options.random_draws:
             return self.space.sample(self.rng)
         if self._sums is None:
             self._sums = rank_sums(np.array([fitness for _, fitness in self.population]))

@@ -11,27 +11,23 @@ import numpy as np
 from nas.core.config.conditions import Condition, chosen
 from nas.core.io.checkpoint import State
 from nas.strategies.acquisition import acquisition, check_acquisition, expected_improvement
-from nas.strategies.pool import SAMPLED, Features, PoolStrategy, check_pool
+from nas.strategies.pool import SAMPLED, Features, PoolOptions, PoolStrategy
 from nas.strategies.predictors import PREDICTORS, Predictor
 
 RULES = 2  # version of the rules by which proposals are made; releases before 0.2.0 had version 1
 
 
 @dataclass
-class GuidedOptions:
+class GuidedOptions(PoolOptions):
     predictor: str = "forest"  # from `nas list predictors`
     acquisition: str = "ucb"  # or ei, mean, thompson
     kappa: float = 0.5  # of ucb: mean + kappa · sd
     init: int = 20  # random architectures at the start
-    batch: int = 10  # proposed between two fits
-    whole: int = 20_000  # in a space of at most this many architectures, all are candidates
-    candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
-    parents: int = 10  # how many of the best observed are mutated
 
     def check(self) -> None:
         PREDICTORS.get(self.predictor)
         check_acquisition(self.acquisition)
-        check_pool(self)
+        super().check()
 
 
 class Guided(PoolStrategy):

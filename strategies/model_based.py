@@ -162,13 +162,19 @@ class ModelBasedStrategy(BatchedStrategy[A]):
             model.library = self.library
             known, features = self._scaled(seen[learnt], features)
             mean, sd = model.fit(known, fitness[learnt]).predict(features)
-            noise = np.random.default_rng(self.rng.getrandbits(64))
-            worth = self._acquisition(mean, sd, self._best(fitness), noise)
-            order = np.argsort(-worth, kind="stable")
-            if self.limits:
-                order = self.limits.order(worth, self._quantities(known, self._observed_quantities()[learnt], features))
+            order = self._order(
+                mean, sd, fitness, lambda: self._quantities(known, self._observed_quantities()[learnt], features)
+            )
             best = [candidates[row] for row in order[:count]]
         return self._filled_up(best, count)
+
+    def _order(
+        self, mean: np.ndarray, sd: np.ndarray, fitness: np.ndarray, quantities: Callable[[], np.ndarray]
+    ) -> np.ndarray:
+        """The candidates (m,), the best first; `quantities()` predicts what is limited (m, limits), if anything is."""
+        noise = np.random.default_rng(self.rng.getrandbits(64))
+        worth = self._acquisition(mean, sd, self._best(fitness), noise)
+        return self.limits.order(worth, quantities()) if self.limits else np.argsort(-worth, kind="stable")
 
     def _best(self, fitness: np.ndarray) -> float:
         """The best fitness observed within the limits; the least of all if none is within them."""

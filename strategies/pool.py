@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,21 +18,21 @@ from nas.strategies.predictors.adjacency import encoder
 Features = Callable[[Sequence[Any]], np.ndarray]
 
 
-class PoolOptions(Protocol):
+@dataclass
+class PoolOptions:
     """The settings that decide which architectures are candidates, and when."""
 
-    init: int  # random architectures at the start
-    batch: int  # proposed between two fits
-    whole: int  # in a space of at most this many architectures, all are candidates
-    candidates: int  # in a larger space: new mutations, and half as many random architectures
-    parents: int  # how many of the best observed are mutated
+    init: int = 10  # random architectures at the start
+    batch: int = 10  # proposed between two fits
+    whole: int = 20_000  # in a space of at most this many architectures, all are candidates
+    candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
+    parents: int = 10  # how many of the best observed are mutated
 
-
-def check_pool(options: PoolOptions) -> None:
-    """Raises InputError if one of the numbers is less than 1."""
-    for key in ("init", "batch", "candidates", "parents"):
-        if getattr(options, key) < 1:
-            raise InputError(f"Expected {key} >= 1 but got {getattr(options, key)}; set strategy.{key}.")
+    def check(self) -> None:
+        """Raises InputError if one of the numbers is less than 1."""
+        for key in ("init", "batch", "candidates", "parents"):
+            if getattr(self, key) < 1:
+                raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
 
 
 def _is_enumerated(space: Any, options: PoolOptions) -> bool:
@@ -111,7 +112,7 @@ class PoolStrategy(ModelBasedStrategy[Any]):
 
 
 @lru_cache(maxsize=2)
-def _classes(kind: type[SearchSpace[Any]]) -> tuple[list[Any], dict[str, int]]:
+def classes_of(kind: type[SearchSpace[Any]]) -> tuple[list[Any], dict[str, int]]:
     """The representatives of the classes of a space, and the row of each."""
     space = kind()
     archs = list({space.canonical(arch): None for arch in space})
@@ -121,5 +122,5 @@ def _classes(kind: type[SearchSpace[Any]]) -> tuple[list[Any], dict[str, int]]:
 @lru_cache(maxsize=2)
 def _enumerate(kind: type[SearchSpace[Any]], features: Features) -> EnumeratedSpace:
     """Computed once per process: spaces have no state, and the function of features is pure."""
-    archs, rows = _classes(kind)
+    archs, rows = classes_of(kind)
     return EnumeratedSpace(archs, rows, features(archs))

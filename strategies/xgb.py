@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from nas.core.config.conditions import Condition
-from nas.strategies.pool import SAMPLED, PoolStrategy, check_pool
+from nas.strategies.pool import SAMPLED, PoolOptions, PoolStrategy
 from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.boosted_trees import BoostedTrees, BoostedTreesOptions
 
 
 @dataclass
-class XGBOptions:
+class XGBOptions(PoolOptions):
     """The settings of the trees, and of the rounds, as in the source."""
 
     rounds: int = 500  # trees, one after the other
@@ -23,12 +23,9 @@ class XGBOptions:
     eta: float = 0.3  # learning rate
     init: int = 16  # random architectures at the start
     batch: int = 16  # proposed between two fits
-    whole: int = 20_000  # in a space of at most this many architectures, all are candidates
-    candidates: int = 500  # in a larger space: new mutations, and half as many random architectures
-    parents: int = 10  # how many of the best observed are mutated
 
     def check(self) -> None:
-        check_pool(self)
+        super().check()
         self.trees("squared").check()
 
     def trees(self, loss: str) -> BoostedTreesOptions:

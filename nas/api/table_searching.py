@@ -72,17 +72,17 @@ def table_search(
     chosen = TableSearchSettings(
         _names(objective),
         _names(strategy),
-        queries,
-        seeds,
-        seed,
-        ask,
-        tuple(_names(columns)),
-        cheap,
-        tuple(f"{key}={value}" for key, value in (settings or {}).items()),
-        tuple(_names(features)),
-        tuple(_names(limits)),
-        count,
-        joint,
+        queries=queries,
+        seeds=seeds,
+        seed=seed,
+        ask=ask,
+        columns=tuple(_names(columns)),
+        cheap=cheap,
+        options=tuple(f"{key}={value}" for key, value in (settings or {}).items()),
+        features=tuple(_names(features)),
+        limit_texts=tuple(_names(limits)),
+        count=count,
+        joint=joint,
     )
     chosen.check()
     with unchanged_process(), shown(progress) as watcher:

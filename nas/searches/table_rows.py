@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from random import Random
 from typing import Any
 
 from nas.core.errors import InputError
 from nas.search_spaces import SearchSpace
 from nas.strategies import STRATEGIES, Strategy
+from nas.strategies.pool import classes_of
 
 MAX_COUNTED = 100_000  # architectures of a space whose classes are counted; in a larger space, `SAMPLED` are looked up
 COMPLETE = 0.95  # of the classes of a space; where fewer are missing, a proposal without a row costs no query
@@ -48,19 +48,13 @@ def is_partial(space: SearchSpace[Any], classes: Sequence[str]) -> bool:
     of `SAMPLED` random draws.
     """
     if space.__len__() <= MAX_COUNTED:
-        return len(classes) < COMPLETE * _count_classes(type(space))
+        return len(classes) < COMPLETE * len(classes_of(type(space))[0])
     there, rng, missing = set(classes), Random(0), 0
     for _ in range(SAMPLED):
         missing += str(space.canonical(space.sample(rng))) not in there
         if missing > (1 - COMPLETE) * SAMPLED:
             return True
     return False
-
-
-@cache
-def _count_classes(kind: type[SearchSpace[Any]]) -> int:
-    space = kind()
-    return len({space.canonical(arch) for arch in space})
 
 
 def check_strategy(kind: type[Strategy[Any]]) -> None:

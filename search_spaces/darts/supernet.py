@@ -19,7 +19,7 @@ from nas.search_spaces.darts.genotype import NODES, OPERATIONS, Genotype
 from nas.search_spaces.network import RGB
 from nas.search_spaces.partial_channels import check as check_share
 from nas.search_spaces.partial_channels import mixed_part, node_sum
-from nas.search_spaces.supernet import WHOLE, EdgePass, Supernet, batch_norm, batch_statistics
+from nas.search_spaces.supernet import WHOLE, EdgePass, Supernet, batch_norm, batch_statistics, sum_of_computed
 from nas.search_spaces.twocells.cell import CELLS, Edge, Edges, pair, reductions
 from nas.search_spaces.twocells.operations import FactorizedReduce, relu_conv_bn
 
@@ -92,9 +92,7 @@ class MixedEdge(nn.Module):
         """`probabilities`: (8,), in the order of `OPERATIONS`. None if no operation is computed."""
         weights = probabilities.unbind()
         if how.computed is not None:
-            wanted = [column for column in range(1, len(weights)) if how.computed[column]]
-            terms = [self.term(column, state, weights[column], how) for column in wanted]
-            return sum(terms[1:], terms[0]) if terms else None
+            return sum_of_computed(how.computed, lambda column: self.term(column, state, weights[column], how))
         _, of_max, of_avg, of_skip, *of_convs = weights
         total = state.max_pooled * of_max
         total = torch.addcmul(total, state.avg_pooled, of_avg)

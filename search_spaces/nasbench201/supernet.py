@@ -15,7 +15,7 @@ from nas.search_spaces.nasbench201.operations import AveragePool
 from nas.search_spaces.network import RGB
 from nas.search_spaces.partial_channels import check as check_share
 from nas.search_spaces.partial_channels import mixed_part, node_sum
-from nas.search_spaces.supernet import WHOLE, EdgePass, Supernet, batch_norm, batch_statistics
+from nas.search_spaces.supernet import WHOLE, EdgePass, Supernet, batch_norm, batch_statistics, sum_of_computed
 
 
 class State:
@@ -47,9 +47,7 @@ class MixedEdge(nn.Module):
         """`probabilities`: (5,), in the order of `OPERATIONS`. None if no operation is computed."""
         weights = probabilities.unbind()
         if how.computed is not None:
-            wanted = [column for column in range(1, len(weights)) if how.computed[column]]
-            terms = [self.term(column, state, weights[column], how) for column in wanted]
-            return sum(terms[1:], terms[0]) if terms else None
+            return sum_of_computed(how.computed, lambda column: self.term(column, state, weights[column], how))
         _, of_skip, of_1x1, of_3x3, of_pool = weights
         total = batch_norm(self.conv_1x1(state.rectified), of_1x1)
         total = total + batch_norm(self.conv_3x3(state.rectified), of_3x3)

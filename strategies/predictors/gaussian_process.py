@@ -24,9 +24,7 @@ class GaussianProcessOptions:
 
     def check(self) -> None:
         """Raises InputError if a number is not above 0."""
-        for key in ("length", "noise"):
-            if not getattr(self, key) > 0:
-                raise InputError(f"Expected {key} above 0 but got {getattr(self, key)}; the defaults are 3 and .01.")
+        check_process(self.length, self.noise, "3 and .01")
 
 
 class GaussianProcess(Predictor):
@@ -49,13 +47,8 @@ class GaussianProcess(Predictor):
         from scipy.linalg import cho_factor, cho_solve
 
         x, y = self._checked(features, targets)
-        if len(x) > MAX_ARCHITECTURES:
-            raise InputError(
-                f"Expected at most {MAX_ARCHITECTURES:,} architectures for {self.name} but got {len(x):,}; take "
-                "another predictor, such as forest."
-            )
-        self._offset, deviation = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 0.0)
-        self._scale = np.where(deviation > 0, deviation, 1.0)
+        check_number(self.name, len(x))
+        self._offset, self._scale = offset_and_scale(y)
         self._centre, self._unit = _units(x)
         self._x = (x - self._centre) / self._unit
         gram = self._kernel(self._x) + self.options.noise * np.eye(len(x))
@@ -74,6 +67,28 @@ class GaussianProcess(Predictor):
     def _kernel(self, x: np.ndarray) -> np.ndarray:
         """(m, n): the correlations with the architectures of the fit."""
         return np.exp(-distances(x, self._x) / self.options.length)
+
+
+def check_process(length: float, noise: float, defaults: str) -> None:
+    """Raises InputError if one of the numbers of a process is not above 0."""
+    for key, value in (("length", length), ("noise", noise)):
+        if not value > 0:
+            raise InputError(f"Expected {key} above 0 but got {value}; the defaults are {defaults}.")
+
+
+def check_number(name: str, architectures: int) -> None:
+    """Raises InputError if there are more architectures than an exact process can learn from."""
+    if architectures > MAX_ARCHITECTURES:
+        raise InputError(
+            f"Expected at most {MAX_ARCHITECTURES:,} architectures for {name} but got {architectures:,}; take another "
+            "predictor, such as forest."
+        )
+
+
+def offset_and_scale(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and deviation (t,) by which targets (n, t) are standardised; 1 for targets that are all equal."""
+    deviation = np.where(np.ptp(targets, axis=0) > 0, targets.std(axis=0), 0.0)
+    return targets.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
 
 
 def _units(x: np.ndarray) -> tuple[np.ndarray, Any]:

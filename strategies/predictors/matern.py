@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from nas.core.errors import InputError
 from nas.strategies.predictors.adjacency import distances
 from nas.strategies.predictors.base import Prediction, Predictor
+from nas.strategies.predictors.gaussian_process import check_number, check_process, offset_and_scale
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-MAX_ARCHITECTURES = 20_000  # the exact solution takes n² memory and n³ time
 
 
 @dataclass
@@ -25,9 +23,7 @@ class MaternOptions:
 
     def check(self) -> None:
         """Raises InputError if a number is not above 0."""
-        for key in ("length", "noise"):
-            if not getattr(self, key) > 0:
-                raise InputError(f"Expected {key} above 0 but got {getattr(self, key)}; the defaults are 1.5 and .01.")
+        check_process(self.length, self.noise, "1.5 and .01")
 
 
 class Matern(Predictor):
@@ -55,16 +51,11 @@ class Matern(Predictor):
         from scipy.linalg import cholesky, solve_triangular
 
         x, y = self._checked(features, targets)
-        if len(x) > MAX_ARCHITECTURES:
-            raise InputError(
-                f"Expected at most {MAX_ARCHITECTURES:,} architectures for {self.name} but got {len(x):,}; take "
-                "another predictor, such as forest."
-            )
+        check_number(self.name, len(x))
         if self.options.standardise:
             self._centre, self._unit = centre_and_unit(x)
         self._x = (x - self._centre) / self._unit
-        self._offset, deviation = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 0.0)
-        self._scale = np.where(deviation > 0, deviation, 1.0)
+        self._offset, self._scale = offset_and_scale(y)
         gram = self._kernel(self._x) + self.options.noise * np.eye(len(x))
         self._root = cholesky(gram, lower=True)
         self._white = solve_triangular(self._root, (y - self._offset) / self._scale, lower=True)  # (n, t)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from nas.core.registry import Registry
 from nas.search_spaces.supernet import Supernet
+from nas.strategies.supernet.mixing.mixtures import dirichlet_concentration
 
 SMOOTHNESS_RADIUS = 1.5  # ‖z‖₂ of each image, in units of normalised pixels
 SMOOTHNESS_SCALE = 4.0
@@ -79,7 +80,7 @@ def dirichlet_kl(supernet: Supernet, x: Tensor, y: Tensor, logits: Tensor) -> Te
     for name, alpha in supernet.alphas.items():
         if supernet.kept is not None:
             alpha = alpha[:, supernet.kept[name].any(0)]
-        given = torch.distributions.Dirichlet(functional.elu(alpha) + 1, validate_args=False)
+        given = torch.distributions.Dirichlet(dirichlet_concentration(alpha), validate_args=False)
         even = torch.distributions.Dirichlet(torch.ones_like(alpha), validate_args=False)
         total = total + torch.distributions.kl_divergence(given, even).sum()
     return total

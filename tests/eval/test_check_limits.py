@@ -112,7 +112,7 @@ def test_where_no_image_is_left_nothing_can_break_more() -> None:
     """Weaker attacks are compared with what the stronger one leaves; an attack that leaves nothing is no evidence."""
     verdict = verdicts({"pgd": 0, "more": 0, "restarts": 0, "square": 0, "one-step": 0})
     assert {name for name in verdict if verdict[name] == "skipped"} == {
-        *("more-steps", "restarts", "one-step", "black-box", "transfer", "square-in-autoattack")
+        *("more-steps", "restarts", "one-step", "black-box", "random-noise", "transfer", "square-in-autoattack")
     }
     few = verdicts({"pgd": 1, "more": 1, "restarts": 1, "square": 1, "one-step": 1})
     assert {name for name in few if few[name] == "skipped"} == {"transfer", "square-in-autoattack"}

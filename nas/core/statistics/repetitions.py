@@ -64,6 +64,37 @@ def sign_flip(differences: Sequence[float]) -> float:
     return float(np.mean(np.abs(sums) >= least))
 
 
+def signed_rank(differences: Sequence[float]) -> float:
+    """Two-sided p-value of Wilcoxon's signed-rank test of paired differences; 1 if all of them are 0.
+
+    Source: Wilcoxon 1945, Biometrics Bulletin 1, 80-83.
+    """
+    from scipy.stats import wilcoxon
+
+    return float(wilcoxon(differences).pvalue) if np.any(differences) else 1.0
+
+
+def rank_sum(one: Sequence[float], other: Sequence[float]) -> float:
+    """Two-sided p-value of the Mann-Whitney test of two samples that are not paired.
+
+    Source: Mann and Whitney 1947, Annals of Mathematical Statistics 18, 50-60.
+    """
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(one, other).pvalue)
+
+
+def median_interval(values: np.ndarray, resamples: int = 4000) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the median of values (n,), which may be infinite.
+
+    Of an even number of values the lower middle one counts, so that no mean of an infinite value is formed.
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    """
+    drawn = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
+    medians = np.sort(np.sort(values[drawn], axis=1)[:, (len(values) - 1) // 2])
+    return float(medians[int(0.025 * resamples)]), float(medians[int(0.975 * resamples) - 1])
+
+
 def smallest_p(n: int) -> float:
     """The smallest p-value that `sign_flip` can return for n differences: 2^(1 - n), .25 for three, .031 for six."""
     return float(2.0 ** (1 - n))

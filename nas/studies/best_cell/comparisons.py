@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nas.core.statistics.paired import holm
-from nas.core.statistics.repetitions import t_test
+from nas.core.statistics.repetitions import rank_sum, signed_rank, t_test
 
 MIN_PAIRS = 6  # runs with the same seed below which nothing is tested: no p-value could be below .03
 
@@ -38,18 +38,7 @@ def compared(reference: str, found: Mapping[str, Mapping[int, float]]) -> list[C
         if other != reference and len(seeds) >= MIN_PAIRS:
             differences = np.array([own[seed] - values[seed] for seed in seeds])
             mean = float(differences.mean())
-            raw.append(Comparison(other, len(seeds), mean, _signed_rank(differences), _ranks(own, values)))
-    paired, unpaired = holm([one.paired for one in raw]), holm([one.unpaired for one in raw])
-    return [one._replace(paired=p, unpaired=u) for one, p, u in zip(raw, paired, unpaired)]
-
-
-def _signed_rank(differences: np.ndarray) -> float:
-    from scipy.stats import wilcoxon
-
-    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
-
-
-def _ranks(one: Mapping[int, float], other: Mapping[int, float]) -> float:
-    from scipy.stats import mannwhitneyu
-
-    return float(mannwhitneyu(list(one.values()), list(other.values())).pvalue)
+            unpaired = rank_sum(list(own.values()), list(values.values()))
+            raw.append(Comparison(other, len(seeds), mean, signed_rank(differences), unpaired))
+    corrected = zip(holm([one.paired for one in raw]), holm([one.unpaired for one in raw]))
+    return [one._replace(paired=p, unpaired=u) for one, (p, u) in zip(raw, corrected)]

@@ -10,7 +10,7 @@ from nas.studies.best_cell.comparisons import MIN_PAIRS, compared, mean_interval
 from nas.studies.best_cell.plan import EDGE_GPU, HARDWARE, IMAGES, MILESTONES, PIXEL3, QUERIES, VARIANTS, Task, blocks
 from nas.studies.best_cell.published import best, within_limit
 from nas.studies.best_cell.runs import Data, Row, Rows
-from nas.studies.papers.markdown import table
+from nas.studies.markdown import table
 
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ImageNet16-120": "ImageNet16-120"}
 DEVICES = {"Edge GPU": EDGE_GPU, "Pixel 3": PIXEL3}

@@ -14,7 +14,7 @@ from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.strategies.predictors.boosted_trees import SCIKIT_LEARN, XGBOOST, BoostedTrees
 from nas.studies.best_cell.plan import MILESTONES, OBJECTIVE, TEST, Block, Task, Variant
-from nas.studies.papers.row_store import Key, RowStore, Values
+from nas.studies.row_store import Key, RowStore, Values
 from nas.studies.table_search_runs import SearchRuns
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.studies.table_view import TableView, table_view

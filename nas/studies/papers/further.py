@@ -10,7 +10,7 @@ from nas.core.statistics.intervals import percentile_interval
 from nas.core.statistics.ranks import bootstrap_spearman, spearman, spearman_matrix
 from nas.search_spaces.darts.genotype import Genotype
 from nas.studies.correlate import correlate
-from nas.studies.papers.markdown import interval, number, spread, table
+from nas.studies.markdown import interval, number, spread, table
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.published import ABLATION
 from nas.studies.papers.ranking import restricted

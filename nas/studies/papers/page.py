@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nas.studies.markdown import interval, median, number, table
 from nas.studies.papers.further import ablation, doubled_inputs, predictions, sizes
-from nas.studies.papers.markdown import interval, median, number, table
 from nas.studies.papers.networks import Networks
 from nas.studies.papers.picking import in_words
 from nas.studies.papers.plan import LABELS, SpacePlan

@@ -17,7 +17,7 @@ from nas.core.goal import Goal
 from nas.core.seeds import derive
 from nas.search_spaces import SearchSpace
 from nas.strategies.evolution import Evolution
-from nas.studies.papers.markdown import table
+from nas.studies.markdown import table
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.picking import Picked, pick, relative_flops, with_flops
 from nas.studies.papers.published import QUERIES

@@ -23,7 +23,7 @@ from nas.strategies.proxies.eproxy.genes import Genes, Setting
 from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.plan import BATCH, LABELS, PROXIES, SEED, SpacePlan
-from nas.studies.papers.row_store import RowStore
+from nas.studies.row_store import RowStore
 
 ABLATION = tuple((barrier, lr, steps) for steps in (10, 100) for barrier in (False, True) for lr in (1.0, 0.1, 0.01))
 ABLATION_PLAN, ABLATION_NETWORKS, ABLATION_CHANNELS = "nasbench101", 50, 32

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nas.studies.papers.row_store import RowStore
+from nas.core.statistics.repetitions import median_interval, t_test
+from nas.studies.markdown import table
 from nas.studies.robust_search.plan import COLUMNS, FRONT_STRATEGIES, GOALS, LIMITS, STRATEGIES
 from nas.studies.robust_search.runs import VALUES
-
-RESAMPLES = 4000
+from nas.studies.row_store import RowStore
 
 
 def page(store: RowStore) -> str:
     """Both tables, of the rows that there are."""
-    parts = [_table(["objective", "strategy", "runs", "found", *QUERY_HEAD], _queries(store))]
-    parts += [_table(["limit", "strategy", "runs", *FRONT_HEAD], _fronts(store))]
+    parts = [table(["objective", "strategy", "runs", "found", *QUERY_HEAD], _queries(store))]
+    parts += [table(["limit", "strategy", "runs", *FRONT_HEAD], _fronts(store))]
     return "\n\n".join(parts)
 
 
@@ -31,7 +31,7 @@ def _queries(store: RowStore) -> Iterable[list[str]]:
             if not len(values):
                 continue
             found = np.where(np.isnan(values["optimum"]), np.inf, values["optimum"])
-            low, high = _interval(found)
+            low, high = median_interval(found)
             worst = found.max()
             yield [
                 column,
@@ -53,7 +53,8 @@ def _fronts(store: RowStore) -> Iterable[list[str]]:
             if not len(values):
                 continue
             share = values["hypervolume"]
-            error = 1.96 * share.std(ddof=1) / len(share) ** 0.5 if len(share) > 1 else 0.0
+            test = t_test(share.tolist())
+            error = 0.0 if test.high is None else test.high - test.mean
             means = [f"{100 * np.nanmean(values[key]):.1f}" for key in ("clean", "fgsm", "pgd")]
             within = f"{values['feasible'].mean():.2f}"
             yield [limit, name, str(len(share)), f"{share.mean():.3f} ± {error:.3f}", *means, within]
@@ -69,17 +70,5 @@ def _of(store: RowStore, strategy: str, objective: str, limit: str) -> np.ndarra
     return np.array(found, dtype=[(name, float) for name in VALUES])
 
 
-def _interval(found: np.ndarray) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the median."""
-    drawn = np.random.default_rng(0).integers(len(found), size=(RESAMPLES, len(found)))
-    medians = np.sort(np.sort(found[drawn], axis=1)[:, (len(found) - 1) // 2])  # without means of infinities
-    return float(medians[int(0.025 * RESAMPLES)]), float(medians[int(0.975 * RESAMPLES) - 1])
-
-
 def _count(value: float) -> str:
     return f"{value:g}" if np.isfinite(value) else "–"
-
-
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from nas.strategies.pareto import hypervolume, undominated
-from nas.studies.papers.row_store import RowStore, Values
 from nas.studies.robust_search.plan import COLUMNS, FRONT_QUERIES, GOALS, ONE_GOAL, POPULATIONS, QUERIES, SEVERAL, Task
+from nas.studies.row_store import RowStore, Values
 from nas.studies.table_search_runs import SearchRuns, scaled
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.studies.table_view import TableView, table_view

@@ -14,7 +14,7 @@ from nas.core.io.records import Json
 from nas.core.seeds import derive
 from nas.search_spaces import NASBench201
 from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
-from nas.studies.papers.row_store import RowStore
+from nas.studies.row_store import RowStore
 from nas.studies.supernets.plan import EQUAL, OWN, PROTOCOL, SUPERNET, VARIANTS, Planned, Variant, shortened
 
 KEYS = ("strategy", "length", "seed", "arch")

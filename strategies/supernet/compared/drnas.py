@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -59,9 +59,6 @@ class DrNAS(StagedSearch):
         ),
     }
     options: DrNASOptions
-
-    def new_supernet(self, *labels: object, **changes: Any) -> Supernet:
-        return super().new_supernet(*labels, **{**self.changes(0), **changes})
 
     def changes(self, stage: int) -> BuildSettings:
         return {"partial": self.options.stage_partial[stage]}

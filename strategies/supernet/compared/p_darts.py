@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -60,9 +60,6 @@ class PDARTS(StagedSearch):
     Options: ClassVar[type[BilevelOptions]] = PDARTSOptions
     conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
     options: PDARTSOptions
-
-    def new_supernet(self, *labels: object, **changes: Any) -> Supernet:
-        return super().new_supernet(*labels, **{**self.changes(0), **changes})
 
     def changes(self, stage: int) -> BuildSettings:
         return {"cells": self.options.stage_cells[stage]}

@@ -82,6 +82,9 @@ class StagedSearch(Bilevel):
         """The arguments of `space.supernet` that differ in a stage."""
         return {}
 
+    def new_supernet(self, *labels: object, **changes: Any) -> Supernet:
+        return super().new_supernet(*labels, **{**self.changes(0), **changes})
+
     def inherit(self, supernet: Supernet, before: Supernet) -> None:
         """Let the supernet of a new stage take over from the one before; by default nothing but its operations."""
 

@@ -36,9 +36,14 @@ def plain_softmax(supernet: Supernet, temperature: float, generator: torch.Gener
 softmax = Mixture("softmax", plain_softmax, lambda supernet: None, ("liu2019darts",))
 
 
+def dirichlet_concentration(alpha: Tensor) -> Tensor:
+    """elu(α) + 1, never 0."""
+    return functional.elu(alpha).add(1).clamp_min(SMALLEST)
+
+
 def concentration(supernet: Supernet, name: str, alpha: Tensor) -> Tensor:
     """elu(α) + 1 of the operations that are kept, 0 of the others."""
-    positive = functional.elu(alpha).add(1).clamp_min(SMALLEST)
+    positive = dirichlet_concentration(alpha)
     return positive if supernet.kept is None else positive * supernet.kept[name]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from commands import nas, nas_json
 
-from nas.studies.papers.row_store import RowStore
+from nas.studies.row_store import RowStore
 from nas.studies.supernets.runs import KEYS, VALUES, settings
 
 pytestmark = pytest.mark.landing

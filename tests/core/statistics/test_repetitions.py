@@ -9,10 +9,20 @@ from itertools import product
 from random import Random
 from statistics import fmean, stdev
 
+import numpy as np
 import pytest
 from scipy.special import stdtr
 
-from nas.core.statistics.repetitions import MAX_REPETITIONS, mean_and_deviation, sign_flip, smallest_p, t_test
+from nas.core.statistics.repetitions import (
+    MAX_REPETITIONS,
+    mean_and_deviation,
+    median_interval,
+    rank_sum,
+    sign_flip,
+    signed_rank,
+    smallest_p,
+    t_test,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +75,22 @@ def test_the_smallest_p_is_reached_by_differences_of_one_sign() -> None:
 def test_a_number_that_cannot_be_gone_through_is_told(n: int) -> None:
     with pytest.raises(ValueError, match="differences"):
         sign_flip([1.0] * n)
+
+
+def test_rank_tests_are_counts_over_all_orders() -> None:
+    """Of 2^6 choices of signs and of C(6, 3) samples, two are as extreme as these."""
+    assert signed_rank([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]) == pytest.approx(2 / 2**6)
+    assert signed_rank([0.0, 0.0, 0.0]) == 1
+    assert rank_sum([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]) == pytest.approx(2 / 20)
+
+
+def test_the_interval_of_a_median_takes_infinite_values() -> None:
+    """It lies near the order statistics of the binomial interval: the 6th and 15th of 20 values."""
+    values = np.arange(1.0, 21.0)
+    low, high = median_interval(values)
+    assert 5 <= low <= 7
+    assert 13 <= high <= 15
+    values[-8:] = np.inf
+    assert median_interval(values)[0] == low
+    assert median_interval(values)[1] == np.inf
+    assert median_interval(np.array([3.0])) == (3.0, 3.0)

@@ -14,16 +14,15 @@ import pytest
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES
 from nas.strategies.proxies.eproxy.genes import Genes
+from nas.studies.markdown import interval, median, number, spread, table
 from nas.studies.papers import __main__ as command
 from nas.studies.papers.further import ablation, feeds_twice
-from nas.studies.papers.markdown import interval, median, number, spread, table
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.page import page
 from nas.studies.papers.picking import Picked, in_words, pick, picked_losses, relative_flops
 from nas.studies.papers.plan import LABELS, PLANS, SpacePlan
 from nas.studies.papers.published import ABLATION, PUBLISHED, ROWS, published
 from nas.studies.papers.ranking import DPS, noise_ceiling, rank, score_table
-from nas.studies.papers.row_store import RowStore
 from nas.studies.papers.scoring import (
     MAX_HEADS,
     Scores,
@@ -34,6 +33,7 @@ from nas.studies.papers.scoring import (
     score_proxies,
     variant,
 )
+from nas.studies.row_store import RowStore
 from nas.tables import ArrayTable
 
 SPACE = SPACES.get("transnas-micro")()

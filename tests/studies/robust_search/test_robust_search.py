@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from nas.search_spaces import NASBench201
-from nas.studies.papers.row_store import RowStore
 from nas.studies.robust_search import __main__ as command
 from nas.studies.robust_search import plan, runs
 from nas.studies.robust_search.page import page
 from nas.studies.robust_search.plan import FRONT_STRATEGIES, GOALS, LIMITS, ONE_GOAL, STRATEGIES, Task, tasks
 from nas.studies.robust_search.runs import KEYS, STUDY, VALUES, front, rows, run
+from nas.studies.row_store import RowStore
 from nas.studies.table_view import TableView
 
 SPACE = NASBench201()
