@@ -39,6 +39,6 @@ def compared(reference: str, found: Mapping[str, Mapping[int, float]]) -> list[C
             differences = np.array([own[seed] - values[seed] for seed in seeds])
             mean = float(differences.mean())
             unpaired = rank_sum(list(own.values()), list(values.values()))
-            raw.append(Comparison(other, len(seeds), mean, signed_rank(differences), unpaired))
+            raw.append(Comparison(other, len(seeds), mean, signed_rank(differences.tolist()), unpaired))
     corrected = zip(holm([one.paired for one in raw]), holm([one.unpaired for one in raw]))
     return [one._replace(paired=p, unpaired=u) for one, (p, u) in zip(raw, corrected)]
