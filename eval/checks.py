@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import torch
 
+from nas.core.radius import radius
 from nas.core.statistics.paired import paired_difference
 from nas.eval.attack_runner import AttackRunner, Flags, Tick
 from nas.eval.attacks import ATTACKS, Attack
@@ -198,19 +199,20 @@ def _falls(results: CheckResults, sweep: list[Curve]) -> Check:
     for one in sweep:
         curves[f"the sweep's {one.attack}"] = (tuple(one.eps), [flags.tolist() for flags in one.correct])
     rises = [
-        f"{name} leaves {_percent(sum(b) / len(b))} at eps {upper:.4g} but {_percent(sum(a) / len(a))} at {lower:.4g}"
+        f"{name} leaves {_percent(sum(b) / len(b))} at eps {radius(upper)} "
+        f"but {_percent(sum(a) / len(a))} at {radius(lower)}"
         for name, (radii, points) in curves.items()
         for (lower, a), (upper, b) in pairwise(zip(radii, points))
         if _beats(a, b)
     ]
     path = ", ".join(f"{100 * results.accuracy(label):.1f}" for label in labels)
-    fine = f"PGD-{STEPS} leaves {path} % at eps {', '.join(f'{eps:.4g}' for eps in results.radii)}"
+    fine = f"PGD-{STEPS} leaves {path} % at eps {', '.join(map(radius, results.radii))}"
     return Check("falls-with-eps", verdict(bool(rises)), "; ".join(rises) or fine)
 
 
 def _reaches_zero(results: CheckResults, full_radius: float) -> Check:
     left = results.accuracy(_label_at(results, full_radius))
-    where = f"eps {full_radius:.4g}, where every image is in reach"
+    where = f"eps {radius(full_radius)}, where every image is in reach"
     reason = f"PGD-{STEPS} leaves {_percent(left)} at {where} (limit {MAX_LEFT:.0%})"
     return Check("zero-at-full-eps", verdict(left > MAX_LEFT), reason)
 

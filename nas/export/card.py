@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from nas.core.data import DataSettings
 from nas.core.io.records import Json
-from nas.report.wording import attack, norm, percent, radius, with_interval
+from nas.core.radius import radius
+from nas.report.wording import attack, norm, percent, with_interval
 from nas.results import EvalResult
 from nas.train import METHODS, TrainedNetwork
 

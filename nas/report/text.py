@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from nas.core.radius import radius
 from nas.eval.corruptions import SAME_IMAGES
 from nas.report.notes import remarks
-from nas.report.wording import picture_name, radius
+from nas.report.wording import picture_name
 from nas.results import (
     CLEAN,
     OUTPUT_CHECKS,

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
+from nas.core.radius import radius
 from nas.core.statistics.repetitions import TTest
 from nas.results import (
     WORST_CASE,
@@ -95,14 +96,6 @@ def signed_interval(bounds: Interval) -> str:
 def minus(text: str) -> str:
     """`text` with the typographic minus sign."""
     return text.replace("-", "\u2212")
-
-
-def radius(eps: float) -> str:
-    """The ε of an attack: as n/255 if n is a whole number, else as a decimal number."""
-    levels = 255 * eps
-    if abs(levels - round(levels)) < 1e-6 and 0 < levels < 255:
-        return f"{round(levels)}/255"
-    return f"{eps:g}"
 
 
 def norm(name: str) -> str:

@@ -131,6 +131,8 @@ def test_a_rise_with_eps_in_the_sweep_is_told() -> None:
     assert checks._falls(found, [rising]).ok == "warn"
     assert "100.0 % at eps 0.2 but 40.0 % at 0.1" in checks._falls(found, [rising]).reason
     assert checks._falls(found, [noisy]).ok == "pass"
+    usual = checks._falls(replace(found, radii=(8 / 255, 1.0)), [])
+    assert usual.reason.endswith("leaves 0.0, 0.0 % at eps 8/255, 1")
 
 
 @pytest.mark.parametrize(("count", "ok"), [(40, "pass"), (41, "pass"), (30, "warn")])

@@ -23,12 +23,13 @@ from slowly import slow_but
 from nas.commands import COMMANDS, command_of
 from nas.core.errors import InputError
 from nas.core.goal import Goal
+from nas.core.radius import radius
 from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.figures import cells, curves
 from nas.report.run_data import RunData, read_run_data
 from nas.report.text import eps_text
-from nas.report.wording import duration, percent, points, probability, radius, value_in_column
+from nas.report.wording import duration, percent, points, probability, value_in_column
 from nas.results import EvalResult, FoundArchitecture, RunResult
 from nas.runs import repetitions, run_folder
 from nas.runs.differences import differences
@@ -366,6 +367,7 @@ def test_numbers_are_written_alike() -> None:
     assert percent(0.5) == "50.0%"
     assert radius(8 / 255) == "8/255"
     assert radius(0.15) == "0.15"
+    assert radius(0.2) == "0.2"
     assert (eps_text(8 / 255), eps_text(0.15)) == ("8/255 = 0.03137", "0.15")
     assert [duration(s) for s in (6.52, 119.6, 3725)] == ["6.5 s", "2 min 00 s", "1 h 02 min"]
 

@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nas.core.goal import Goal
+from nas.core.radius import radius
 from nas.core.statistics.intervals import wilson
 from nas.report.figures.drawing import NARROW, WIDE, Drawing, figure
 from nas.report.figures.log_axis import log_axis
 from nas.report.identity import Identity
 from nas.report.palette import AXIS, CELLS, SOFT
-from nas.report.wording import attack, norm, radius
+from nas.report.wording import attack, norm
 from nas.results import CorruptionResult, Curve, EvalResult, TrainedModel
 from nas.searches.history import Step
 

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from nas.core.radius import radius
 from nas.report.figures.drawing import EMBEDDED, KINDS
 from nas.report.palette import INK, SOFT
-from nas.report.wording import radius
 from nas.results import Landscape
 
 SIZE = (12.6, 3.7)  # inches

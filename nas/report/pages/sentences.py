@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.core.io.records import Json
+from nas.core.radius import radius
 from nas.eval.corruptions import SAME_IMAGES
 from nas.report.identity import METHOD_LABELS
 from nas.report.run_data import RunData
-from nas.report.wording import attack, ball, listed, norm, radius, value
+from nas.report.wording import attack, ball, listed, norm, value
 from nas.results import CorruptionResult, EvalResult, TransferResult
 from nas.strategies import STRATEGIES
 

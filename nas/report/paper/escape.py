@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from nas.report.wording import radius
+from nas.core.radius import radius
 
 
 class Tex(str):
