@@ -12,10 +12,11 @@ import torch
 from nas.core.data import Dataset, Split
 from nas.search_spaces import NASBench201
 from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.studies.plots import trajectories
 from nas.studies.supernets import runs
 from nas.studies.supernets.judge import TESTED, RandomCells, compare, convolutions, judge
 from nas.studies.supernets.plan import EQUAL, OWN, PROTOCOL, VARIANTS, Planned, planned, shortened
-from nas.studies.supernets.runs import Found, Rows, compute, planned_search
+from nas.studies.supernets.runs import Epoch, Found, Rows, compute, planned_search
 
 SPACE = NASBench201()
 
@@ -94,10 +95,29 @@ def test_a_killed_search_goes_on_to_the_same_row(tmp_path: Path, monkeypatch: py
     (found,), (again,) = Rows(tmp_path / "whole").found(), Rows(tmp_path / "killed").found()
     assert found._replace(seconds=0.0) == again._replace(seconds=0.0)
     assert found.arch in said[0]
-    cells = Rows(tmp_path / "whole").paths()["rnas-uniform", OWN, 1]
-    assert cells == Rows(tmp_path / "killed").paths()["rnas-uniform", OWN, 1]
-    assert cells[-1] == found.arch
+    epochs = Rows(tmp_path / "whole").paths()["rnas-uniform", OWN, 1]
+    assert epochs == Rows(tmp_path / "killed").paths()["rnas-uniform", OWN, 1]
+    assert epochs[-1].arch == found.arch
+    assert epochs[0].weights == pytest.approx((0.2,) * 5, abs=1e-3)  # α does not learn in the warm-up
+    assert len(set(epochs[1].weights)) > 1
+    assert sum(epochs[1].weights) == pytest.approx(1)
     assert killed.has(one)
+
+
+def test_the_picture_has_the_weights_of_every_seed_and_the_cells_of_the_first() -> None:
+    first = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
+    last = first.replace("none", "skip_connect")
+    rows = [Epoch(first, (0.2, 0.2, 0.2, 0.2, 0.2)), Epoch(last, (0.1, 0.6, 0.1, 0.1, 0.1))]
+    figure = trajectories._figure({("gdas", OWN, 1): rows, ("gdas", OWN, 4): rows[::-1], ("darts", OWN, 0): rows[:1]})
+    gdas, darts, cells, _ = (axes for axes in figure.axes if axes.get_visible())
+    assert [axes.get_title(loc="left") for axes in (gdas, darts)] == ["gdas, own length", "darts, own length"]
+    lines = [line.get_ydata().tolist() for line in gdas.lines]
+    assert len(lines) == 2 * 5
+    assert (lines[1], lines[6]) == ([0.2, 0.6], [0.6, 0.2])  # of the skip connection
+    shown = np.asarray(cells.collections[0].get_array()).reshape(6, 2)
+    assert shown[:, 0].tolist() == [3, 1, 0, 2, 0, 4]  # as OPERATIONS has them
+    assert shown[:, 1].tolist() == [3, 1, 1, 2, 1, 4]
+    assert cells.get_xlabel() == "epoch (cell of seed 1)"
 
 
 class Tables:
@@ -125,8 +145,10 @@ def test_cells_are_judged_by_their_share_of_worse_ones() -> None:
         Found("gdas", OWN, 1, threes.replace("|nor_conv_3x3~0|+", "|skip_connect~0|+", 1), 2, 10, 7.0),
         Found("darts", OWN, 0, pools, 2, 8, 3.0),
     ]
-    darts, gdas, largest = judge(found, cells)
+    darts, gdas, drawn, largest = judge(found, cells)
     assert (darts.strategy, gdas.strategy, largest.strategy) == ("darts", "gdas", "six 3x3 convolutions")
+    assert (drawn.strategy, drawn.seeds, len(set(drawn.percentiles[TESTED])) > 5) == ("random cells", 20, True)
+    assert 30 < np.mean(drawn.percentiles[TESTED]) < 70
     assert largest.percentiles[TESTED] == pytest.approx([100 - 50 / 4096])
     assert gdas.percentiles[TESTED][0] == largest.percentiles[TESTED][0]
     assert (gdas.convolutions, gdas.skips, gdas.agreement, gdas.seconds) == (5.5, 0.5, pytest.approx(5 / 6), 6.0)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.base import Command, Option, Output
-from nas.commands.tables.options import DATASET, Files, names_in
+from nas.commands.tables.options import DATASET, Files, names_in, output_options
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:
+    from nas.studies.plots.trajectories import Paths
     from nas.studies.supernets.judge import Comparison, Judged
 
 
@@ -32,7 +33,7 @@ class Supernets(Command):
         Option("images", "An .npz file of training images; makes the searches that are missing.", "FILE", Path),
         Option("strategies", "With --images, only these, separated by commas.", default=""),
         Option("hours", "With --images, begin no search after so many hours.", type=float, default=1e6),
-        Option("csv", "Write the percentiles as CSV.", "FILE", Path),
+        *output_options("the percentiles", "Draw the weights of α and the derived cell after each epoch"),
     )
 
     def call(
@@ -47,6 +48,7 @@ class Supernets(Command):
         strategies: str,
         hours: float,
         csv: Path | None,
+        plot: Path | None,
     ) -> None:
         from nas.searches.percentile_ranks import default_columns
         from nas.studies.supernets.judge import TESTED, RandomCells, compare, judge
@@ -54,7 +56,7 @@ class Supernets(Command):
         from nas.studies.supernets.plan import VARIANTS
         from nas.studies.supernets.runs import Rows
 
-        files = Files({"robustness": robustness, "robbench": robbench}, [], csv, None)
+        files = Files({"robustness": robustness, "robbench": robbench}, [], csv, plot)
         files.check("to judge by")
         known = [variant.strategy for variant in VARIANTS]
         unknown = [name for name in names_in(strategies) if name not in known]
@@ -67,15 +69,24 @@ class Supernets(Command):
         opened.chosen(chosen)
         if images is not None:
             make(Rows(rows, write=True), images, names_in(strategies), hours, output.note)
-        found = Rows(rows).found()
+        finished = Rows(rows)
+        found, paths = finished.found(), finished.paths()
+        if plot is not None and not paths:
+            raise InputError(f"Expected finished searches in {rows} to draw but there are none; make some by --images.")
         cells = RandomCells(opened, chosen)
         judged = judge(found, cells)
         compared = compare(found, cells) if TESTED in chosen else []
-        files.write(lambda: csv_rows(judged), lambda kind: b"")
+        files.write(lambda: csv_rows(judged), lambda kind: _picture(paths, kind))
         output.emit(
             {"rows": [one.to_json() for one in judged], "comparisons": [one.to_json() for one in compared]},
             _text(judged, compared, chosen),
         )
+
+
+def _picture(paths: Paths, kind: str) -> bytes:
+    from nas.studies.plots.trajectories import trajectories
+
+    return trajectories(paths, kind)
 
 
 def csv_rows(judged: list[Judged]) -> str:

@@ -21,6 +21,7 @@ from nas.tables import Collection
 
 TESTED = "hrs:pgd@1"
 MIN_PAIRS = 6  # with fewer seeds no p-value of a sign-flip test is below .05
+RANDOM, DRAWS = "random cells", 20
 WIDEST = "six 3x3 convolutions"  # the largest cell, and what a search by `params` finds
 
 
@@ -94,15 +95,21 @@ def convolutions(cell: Cell) -> int:
 
 
 def judge(found: Sequence[Found], cells: RandomCells) -> list[Judged]:
-    """A row for each strategy and length, in the order of the plan, then the largest cell."""
+    """A row for each strategy and length, in the order of the plan, then random cells and the largest cell."""
     space, rows = NASBench201(), []
     for length in dict.fromkeys(one.length for one in found):
         for name in (variant.strategy for variant in VARIANTS):
             mine = [one for one in found if (one.strategy, one.length) == (name, length)]
             if mine:
                 rows.append(_judged(name, length, mine, [space.parse(one.arch) for one in mine], cells))
+    drawn = [cells.cells[number] for number in np.random.default_rng(0).permutation(len(cells.cells))[:DRAWS]]
+    random = [Found(RANDOM, "", number, str(cell), 0, 0, 0) for number, cell in enumerate(drawn)]
     largest = Found(WIDEST, "", 0, str(space.largest()), 0, 0, 0)
-    return [*rows, _judged(WIDEST, "", [largest], [space.largest()], cells)]
+    return [
+        *rows,
+        _judged(RANDOM, "", random, drawn, cells),
+        _judged(WIDEST, "", [largest], [space.largest()], cells),
+    ]
 
 
 def _judged(name: str, length: str, found: Sequence[Found], archs: Sequence[Cell], cells: RandomCells) -> Judged:

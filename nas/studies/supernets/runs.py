@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from nas.core.data import Dataset
 from nas.core.io import checkpoint
 from nas.core.io.records import Json
 from nas.core.seeds import derive
 from nas.search_spaces import NASBench201
+from nas.search_spaces.nasbench201.cell import OPERATIONS
 from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
 from nas.studies.row_store import RowStore
 from nas.studies.supernets.plan import EQUAL, OWN, PROTOCOL, SUPERNET, VARIANTS, Planned, Variant, shortened
@@ -20,7 +23,7 @@ from nas.studies.supernets.plan import EQUAL, OWN, PROTOCOL, SUPERNET, VARIANTS,
 KEYS = ("strategy", "length", "seed", "arch")
 VALUES = ("epochs", "passes", "seconds")  # forward passes of a batch; seconds of processor time, all stops included
 PATH_KEYS = ("strategy", "length", "seed", "epoch", "arch")
-PATH_VALUES = ("entropy",)
+PATH_VALUES = ("entropy", *OPERATIONS)  # of softmax(α): the entropy in nats, and the weights, as means over the edges
 
 
 class Found(NamedTuple):
@@ -33,6 +36,13 @@ class Found(NamedTuple):
     epochs: float
     passes: float
     seconds: float
+
+
+class Epoch(NamedTuple):
+    """What the architecture parameters say after an epoch."""
+
+    arch: str  # the cell that would be derived
+    weights: tuple[float, ...]  # of `OPERATIONS` in softmax(α), means over the edges
 
 
 class Rows:
@@ -54,17 +64,19 @@ class Rows:
         mine = (one.variant.strategy, one.length, str(one.seed))
         return any(key[:3] == mine for key in self._found.rows)
 
-    def paths(self) -> dict[tuple[str, str, int], list[str]]:
-        """The cells of the epochs, by search."""
-        found: dict[tuple[str, str, int], dict[int, str]] = {}
-        for strategy, length, seed, epoch, arch in self._paths.rows:
-            found.setdefault((strategy, length, int(seed)), {})[int(epoch)] = arch
-        return {key: [cells[epoch] for epoch in sorted(cells)] for key, cells in found.items()}
+    def paths(self) -> dict[tuple[str, str, int], list[Epoch]]:
+        """The epochs of each search: its strategy, length and seed."""
+        found: dict[tuple[str, str, int], dict[int, Epoch]] = {}
+        for (strategy, length, seed, epoch, arch), (_, *weights) in self._paths.rows.items():
+            known = tuple(0.0 if weight is None else weight for weight in weights)
+            found.setdefault((strategy, length, int(seed)), {})[int(epoch)] = Epoch(arch, known)
+        return {key: [epochs[number] for number in sorted(epochs)] for key, epochs in found.items()}
 
-    def add(self, search: SupernetStrategy, one: Planned, seconds: float) -> None:
+    def add(self, search: SupernetStrategy, one: Planned, weights: list[list[float]], seconds: float) -> None:
+        """Write a finished search; `weights` has the mean weights of the operations after each epoch."""
         key = (one.variant.strategy, one.length, str(one.seed))
-        for row in search.history:
-            self._paths.add((*key, str(row.epoch), row.arch), (row.entropy["entropy_cell"],))
+        for row, means in zip(search.history, weights, strict=True):
+            self._paths.add((*key, str(row.epoch), row.arch), (row.entropy["entropy_cell"], *means))
         self._found.add((*key, search.result().arch), (float(search.total_epochs), float(search.passes()), seconds))
 
 
@@ -94,6 +106,13 @@ def shortened_search(one: Planned, epochs: int, data: Dataset) -> SupernetStrate
     return new_search(one.variant, shortened(one.variant, epochs), one.seed, data)
 
 
+def mean_weights(search: SupernetStrategy) -> list[float]:
+    """The weights of `OPERATIONS` in softmax(α), means over the edges."""
+    with torch.no_grad():
+        means: list[float] = search.supernet.probabilities()["cell"].mean(0).tolist()
+    return means
+
+
 def compute(one: Planned, rows: Rows, data: Dataset, report: Callable[[str], None]) -> None:
     """Make one search, or go on with it, and write its rows. Its state after each epoch is in a folder `unfinished`."""
     search = planned_search(one, data)
@@ -103,18 +122,19 @@ def compute(one: Planned, rows: Rows, data: Dataset, report: Callable[[str], Non
         return
     path = rows.folder / "unfinished" / f"{one.variant.strategy}-{one.length}-{one.seed}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    seconds = 0.0
+    seconds, weights = 0.0, list[list[float]]()
     newest = next(checkpoint.load_newest_valid(path, "supernet study"), None)
     if newest is not None:
         search.load_state_dict(newest["state"])
-        seconds = newest["seconds"]
+        seconds, weights = newest["seconds"], newest["weights"]
     while not search.done:
         begun = time.process_time()
         search.step()
         seconds += time.process_time() - begun
-        state = search.state_dict()
-        checkpoint.save_rotating(path, {"kind": "supernet study", "seconds": seconds, "state": state})
-    rows.add(search, one, seconds)
+        weights.append(mean_weights(search))
+        state = {"seconds": seconds, "weights": weights, "state": search.state_dict()}
+        checkpoint.save_rotating(path, {"kind": "supernet study", **state})
+    rows.add(search, one, weights, seconds)
     for file in path.parent.glob(f"{path.stem}.*"):
         file.unlink()
     report(f"{name}: {search.result().arch} after {seconds:.0f} s")

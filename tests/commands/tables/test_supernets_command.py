@@ -8,7 +8,7 @@ import pytest
 from commands import nas, nas_json
 
 from nas.studies.row_store import RowStore
-from nas.studies.supernets.runs import KEYS, VALUES, settings
+from nas.studies.supernets.runs import KEYS, PATH_KEYS, PATH_VALUES, VALUES, settings
 
 pytestmark = pytest.mark.landing
 THREES = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -20,10 +20,16 @@ def test_found_cells_have_percentiles_and_a_csv_file(tmp_path: Path, data_dir: P
         store.add(("gdas", "own", str(seed), THREES.replace("3x3~2", f"{1 + 2 * seed}x{1 + 2 * seed}~2")), (75, 100, 9))
     tables = ("--robustness", str(data_dir / "robustness-dataset"), "--rows", "rows")
     value = nas_json("tables", "supernets", *tables, "--csv", "out.csv", cwd=tmp_path)
-    gdas, largest = value["rows"]
+    gdas, drawn, largest = value["rows"]
     assert (gdas["strategy"], gdas["seeds"], gdas["convolutions"]) == ("gdas", 2, 5.5)
+    assert drawn["seeds"] == 20
     assert largest["percentiles"]["hrs:pgd@1"] == pytest.approx([99.5], abs=0.4)  # typed from the study of RNAS
-    assert len((tmp_path / "out.csv").read_text().splitlines()) == 1 + 3 * len(gdas["percentiles"])
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 1 + (2 + 20 + 1) * len(gdas["percentiles"])
+    assert "to draw but there are none" in nas("tables", "supernets", *tables, "--plot", "a.png", cwd=tmp_path).stderr
+    paths = RowStore(tmp_path / "rows" / "cells-by-epoch.csv", PATH_KEYS, PATH_VALUES, settings(), write=True)
+    paths.add(("gdas", "own", "0", "1", THREES), (1.5, 0.1, 0.2, 0.2, 0.4, 0.1))
+    nas("tables", "supernets", *tables, "--plot", "a.png", cwd=tmp_path)
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     text = nas("tables", "supernets", *tables, cwd=tmp_path).stdout
     assert "six 3x3 convolutions" in text
 
