@@ -27,10 +27,12 @@ from nas.core.radius import radius
 from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.figures import cells, curves
+from nas.report.identity import Identity
+from nas.report.palette import BLUE
 from nas.report.run_data import RunData, read_run_data
 from nas.report.text import eps_text
 from nas.report.wording import duration, percent, points, probability, value_in_column
-from nas.results import EvalResult, FoundArchitecture, RunResult
+from nas.results import EvalResult, FoundArchitecture, RunResult, TrainedModel
 from nas.runs import repetitions, run_folder
 from nas.runs.differences import differences
 from nas.runs.run_files import STORE
@@ -254,6 +256,13 @@ def test_a_logarithmic_axis_has_plain_numbers() -> None:
     drawn = curves.search(steps, Goal("synflow", True), False)
     assert "$" not in drawn
     assert ">1000<" in drawn
+
+
+def test_a_training_of_one_epoch_has_an_axis_of_whole_epochs() -> None:
+    record = TrainedModel("a.pt", "a.pt", "|none~0|", 1, 1, [{"train_loss": 2.0}], 1.0)
+    model = Identity("best", "standard", BLUE, "o")
+    drawn = curves.training("train_loss", {"best": record}, {"best": model})
+    assert ">1<" in drawn
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

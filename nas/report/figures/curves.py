@@ -141,7 +141,8 @@ def training(key: str, records: Mapping[str, TrainedModel], models: Mapping[str,
                 chosen, [curve[epoch] for epoch in chosen], model.marker,
                 markersize=8, mfc="white", mec=model.colour, mew=1.8, zorder=3,
             )  # fmt: skip
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(0.5, max(epoch for record in records.values() for epoch in record.curve(key)) + 0.5)
         axes.set_xlabel("epoch")
         if key == "train_loss":
             axes.set_ylim(bottom=0)
