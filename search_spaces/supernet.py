@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nas.core.errors import InputError
 from nas.search_spaces.network import RGB
 
 M = TypeVar("M", bound=nn.Module)
@@ -99,7 +100,8 @@ class Supernet(nn.Module, ABC):
 
     A strategy may set attributes, which are no part of `state_dict`: `mixer` (weights other than softmax(α), or only
     some of the operations), `kept` (the operations that are left; the softmax is over these), `forbidden` (operations
-    that cannot be derived) and `skip_output` (what is done to the output of skip connections).
+    that cannot be derived), `independent` (each operation has the weight σ(α) instead of a share of softmax(α)) and
+    `skip_output` (called once in each pass, it gives what is done to the output of skip connections).
 
     With `edge_weights`, an edge is also multiplied by the softmax of its β over the edges into the same node (Xu et
     al., ICLR 2020, arXiv:1907.05737, section 3.3). The β are architecture parameters too.
@@ -112,6 +114,7 @@ class Supernet(nn.Module, ABC):
     edges: ClassVar[tuple[tuple[int, int], ...]] = ()  # (source, node) of each row of α, for edge weights
     mean: Tensor
     std: Tensor
+    classifier: nn.Module  # from the mean over pixels of the last feature map to logits, for `classify`
 
     def __init__(
         self,
@@ -126,7 +129,9 @@ class Supernet(nn.Module, ABC):
         self.mixer: Mixer | None = None
         self.kept: dict[str, Tensor] | None = None  # cell name → (edges, operations) of bool
         self.forbidden: dict[str, Tensor] | None = None  # the same: operations that are never derived
-        self.skip_output: Callable[[Tensor], Tensor] | None = None
+        self.independent = False
+        self.skip_output: Callable[[], Callable[[Tensor], Tensor]] | None = None
+        self.feature_maps: list[Tensor] | None = None  # gets the last feature map of a pass that is asked for it
         self.edge_passes: dict[str, list[EdgePass]] = {}  # of the current pass, by the name of the cell
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
@@ -164,17 +169,42 @@ class Supernet(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         mixed, weights = self.mixed(), {}
+        skip_output = None if self.skip_output is None else self.skip_output()
         for name, one in mixed.items():
             edges = self.edge_weights(name)
             weights[name] = one.weights if edges is None else one.weights * edges[:, None]
             self.edge_passes[name] = [
-                EdgePass(None if one.computed is None else one.computed[row], factor, self.skip_output)
+                EdgePass(None if one.computed is None else one.computed[row], factor, skip_output)
                 for row, factor in enumerate([None] * len(one.weights) if edges is None else edges.unbind())
             ]
         with torch.autocast(x.device.type, self.precision, enabled=self.precision is not None):
             logits = self.logits((x - self.mean) / self.std, weights)
         self.edge_passes.clear()
         return logits.to(x.dtype)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits of the last feature map, (B, C, H, W): the end of `logits`."""
+        if self.feature_maps is not None:
+            self.feature_maps.append(features)
+        logits: Tensor = self.classifier(features.mean((2, 3)))
+        return logits
+
+    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits and the last feature map of one pass.
+
+        Raises InputError if the supernet does not end in `classify`.
+        """
+        self.feature_maps = seen = []
+        try:
+            logits = self(x)
+        finally:
+            self.feature_maps = None
+        if not seen:
+            raise InputError(
+                f"Expected a supernet that shows its last feature map but {type(self).__name__} does not; take another "
+                "strategy.regulariser, or let its `logits` end in `classify`."
+            )
+        return logits, seen[0].to(logits.dtype)
 
     def mixed(self) -> dict[str, Mixed]:
         """Cell name → how a pass mixes the operations now, without the weights of the edges."""
@@ -187,8 +217,13 @@ class Supernet(nn.Module, ABC):
         }
 
     def probabilities(self) -> dict[str, Tensor]:
-        """Cell name → softmax of α over the operations that are kept, (edges, operations)."""
+        """Cell name → softmax of α over the operations that are kept, (edges, operations); σ(α) if `independent`."""
         kept = self.kept
+        if self.independent:
+            return {
+                name: alpha.sigmoid() if kept is None else alpha.sigmoid() * kept[name]
+                for name, alpha in self.alphas.items()
+            }
         if kept is None:
             return {name: alpha.softmax(1) for name, alpha in self.alphas.items()}
         return {
@@ -214,12 +249,15 @@ class Supernet(nn.Module, ABC):
         return found
 
     def entropy(self) -> dict[str, float]:
-        """Cell name → mean over the edges of the entropy of softmax(α), in nats: ln(operations) if all are equal."""
+        """Cell name → mean over the edges of the entropy of softmax(α), in nats: ln(operations) if all are equal.
+
+        Independent weights are divided by their sum.
+        """
         with torch.no_grad():
-            return {
-                name: torch.special.entr(probability).sum(1).mean().item()
-                for name, probability in self.probabilities().items()
-            }
+            shares = self.probabilities()
+            if self.independent:
+                shares = {name: one / one.sum(1, keepdim=True) for name, one in shares.items()}
+            return {name: torch.special.entr(share).sum(1).mean().item() for name, share in shares.items()}
 
     def architecture_parameters(self) -> list[nn.Parameter]:
         """The α, cell by cell, then the β in the same order."""

@@ -36,7 +36,10 @@ EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the va
     "eval.std": [],
 }
 EARLIER_OPTIONS: dict[str, Json] = {  # the same for options of one strategy
-    **{name: asdict(MixingOptions()) for name in ("darts", "darts-second-order", "rnas-max", "rnas-uniform")},
+    **{
+        name: {**asdict(MixingOptions()), "regulariser_temperature": 1.0}
+        for name in ("darts", "darts-second-order", "rnas-max", "rnas-uniform")
+    },
     "evolution": {"init": None},
     "local": {"improvement": "best", "init": 1},
 }

@@ -190,7 +190,7 @@ class DARTSSupernet(Supernet):
         before = x = self.stem(x)
         for kind, cell in zip(self.kinds, self.cells):
             before, x = x, cell(before, x, probabilities[kind], self.edge_passes[kind])
-        return self.classifier(x.mean((2, 3)))
+        return self.classify(x)
 
     def derive(self) -> Genotype:
         """For each node the two incoming edges whose best operation has the largest weight, with that operation.

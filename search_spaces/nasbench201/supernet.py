@@ -127,7 +127,7 @@ class NASBench201Supernet(Supernet):
         for block in self.blocks:
             mixed = isinstance(block, MixedCell)
             x = block(x, probabilities["cell"], self.edge_passes["cell"]) if mixed else block(x)
-        return self.classifier(self.last(x).mean((2, 3)))
+        return self.classify(self.last(x))
 
     def derive(self) -> Cell:
         """For each edge the operation with the largest weight (the first of equals); `none` only if `allow_none`."""

@@ -26,6 +26,8 @@ from nas.strategies.supernet.early_stopping import loss_sharpness
 from nas.strategies.supernet.halves import Batch
 from nas.strategies.supernet.mixing.mixtures import MIXTURES, Mixture
 from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES, Weights
+from nas.strategies.supernet.mixing.options import coefficient_of_alpha
+from nas.strategies.supernet.mixing.skip_dropout import SkipDropout, decayed_rate
 from nas.strategies.supernet.penalties import PENALTIES, Penalty
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
@@ -41,22 +43,26 @@ class Bilevel(SupernetStrategy):
     `searches` (in which epochs α learns), `derived` (how an architecture is chosen).
     """
 
+    dropout: SkipDropout | None = None  # on skip connections, during an epoch
+
     def train_epoch(self, epoch: int) -> Levels:
         searches, loss_of_w, noise = self.searches(epoch), self.loss_of_weights(epoch), self.generator("noise", epoch)
-        draws = self.generator("mixture", epoch)
+        draws, rate = self.generator("mixture", epoch), self.skip_dropout(epoch)
+        self.supernet.skip_output = self.dropout = SkipDropout(rate, self.generator("skips", epoch)) if rate else None
         w_terms, alpha_terms = torch.zeros(2, len(Terms._fields), device=self.device)
         for step, (train, valid) in enumerate(self.batches(epoch)):  # while not converged do
             self.set_learning_rate(epoch * self.steps_per_epoch + step)
             if searches:
-                self.draw_mixture(draws)
+                self.begin_step(draws)
                 alpha_terms += self.alpha_step(valid, train, noise).stacked()
-            self.draw_mixture(draws)
+            self.begin_step(draws)
             self.perturb_mixture(train, draws)
             w_terms += self.weight_step(train, loss_of_w, noise).stacked()
+        self.supernet.skip_output = self.dropout = None
         self.settle()
         return Levels(
             weight=self.means("weight", w_terms, loss_of_w),
-            alpha=self.means("alpha", alpha_terms, self.loss) if searches else {},
+            alpha=self.means("alpha", alpha_terms, self.loss_of_alpha(epoch)) if searches else {},
         )
 
     def alpha_step(self, valid: Batch, train: Batch, noise: torch.Generator) -> Terms:
@@ -81,13 +87,13 @@ class Bilevel(SupernetStrategy):
     def robust_loss(self, batch: Batch, loss: RobustLoss, noise: torch.Generator) -> Terms:
         """Perturb the images of a batch and compute the loss; m(x) is computed only once."""
         (x, y), m = batch, self.supernet
-        clean = m(x)
-        x_adv = loss.perturbed(m, x, noise, clean.detach())  # argmax_{x' ∈ S} f(m(x'), m(x)), or drawn from S (eq. 5)
+        clean = loss.outputs(m, x)
+        x_adv = loss.perturbed(m, x, noise, clean)  # argmax_{x' ∈ S} f(m(x'), m(x)), or drawn from S (eq. 5)
         return loss.at(m, x, x_adv, y, clean)  # L(m(x), y) + λ·f(m(x'), m(x))
 
     def alpha_gradient(self, valid: Batch, train: Batch, noise: torch.Generator) -> tuple[list[Tensor], Terms]:
         """∇_α of the loss at w*(α) ≈ w (first order), or at w after one more step on `train` (second order)."""
-        m, loss = self.supernet, self.loss
+        m, loss = self.supernet, self.loss_of_weights(self.epochs_done)
         if not self.options.second_order:
             with differentiate_only(m, self.alphas):
                 terms = self.alpha_loss(valid, noise)
@@ -103,17 +109,28 @@ class Bilevel(SupernetStrategy):
 
     def alpha_loss(self, batch: Batch, noise: torch.Generator) -> Terms:
         """The loss of a batch, plus the penalty of α's level if there is one in this epoch."""
+        loss = self.loss_of_alpha(self.epochs_done)
         if self.penalty is None:
-            return self.robust_loss(batch, self.loss, noise)
-        (x, y), m, loss = batch, self.supernet, self.loss
+            return self.robust_loss(batch, loss, noise)
+        (x, y), m = batch, self.supernet
         leaf = x.detach().requires_grad_()
-        clean = m(leaf)
-        terms = loss.at(m, x, loss.perturbed(m, x, noise, clean.detach()), y, clean)
-        penalty = self.penalty.compute(m, leaf, y, clean)
+        clean = loss.outputs(m, leaf)
+        terms = loss.at(m, x, loss.perturbed(m, x, noise, clean), y, clean)
+        penalty = self.penalty.compute(m, leaf, y, clean.logits)
         total = terms.total + self.options.penalty_coefficient * penalty
         return terms._replace(total=total, penalty=penalty.detach())
 
     # how operations are mixed
+
+    def begin_step(self, draws: torch.Generator) -> None:
+        """What all passes of the next step have in common: the mixture, and what skip connections drop."""
+        self.draw_mixture(draws)
+        if self.dropout is not None:
+            self.dropout.begin_step()
+
+    def skip_dropout(self, epoch: int) -> float:
+        """The rate of the dropout on skip connections in an epoch."""
+        return decayed_rate(self.options.skip_dropout, epoch, self.options.epochs, self.options.warm_up)
 
     def draw_mixture(self, draws: torch.Generator) -> None:
         """Draw how α mixes the operations in the next step."""
@@ -149,6 +166,7 @@ class Bilevel(SupernetStrategy):
 
     def install(self, supernet: Supernet) -> None:
         super().install(supernet)
+        supernet.independent = self.mixture.independent
         if not self.options.mix_none and "none" in supernet.operations:
             there = torch.tensor([name != "none" for name in supernet.operations], device=self.device)
             supernet.kept = {name: there.expand_as(alpha).clone() for name, alpha in supernet.alphas.items()}
@@ -179,10 +197,10 @@ class Bilevel(SupernetStrategy):
 
     @cached_property
     def loss(self) -> RobustLoss:
-        """What both levels minimise."""
+        """What both levels minimise, unless α has a coefficient of its own."""
         options = self.options
         return RobustLoss(
-            REGULARISERS.get(options.regulariser),
+            REGULARISERS.get(options.regulariser).at(options.regulariser_temperature),
             PERTURBATIONS.get(options.perturbation),
             self.budget,
             options.coefficient,
@@ -192,6 +210,12 @@ class Bilevel(SupernetStrategy):
         """`loss`, but without the disagreement in the warm-up if `warm_up_regularised` is false."""
         regularised = self.searches(epoch) or self.options.warm_up_regularised
         return self.loss if regularised else replace(self.loss, coefficient=0.0)
+
+    def loss_of_alpha(self, epoch: int) -> RobustLoss:
+        """`loss` with α's coefficient, without the disagreement in the first `alpha_coefficient_after` epochs."""
+        options = self.options
+        late = epoch < options.alpha_coefficient_after
+        return replace(self.loss, coefficient=0.0 if late else coefficient_of_alpha(options))
 
     def means(self, level: str, terms: Tensor, loss: RobustLoss) -> dict[str, float]:
         """The means over an epoch's steps, by name, from the sums `terms`; the disagreement only if the loss has it."""
@@ -206,15 +230,15 @@ class Bilevel(SupernetStrategy):
     def eigenvalue(self) -> float:
         """The dominant eigenvalue of ∂²loss/∂α² on the first batch of α's half, always with the same noise.
 
-        The loss is that of both levels, with operations mixed by softmax(α).
+        The loss is that of α in this epoch without its penalty, with operations mixed by softmax(α).
         """
-        noise = self.generator("eigenvalue")
+        noise, loss = self.generator("eigenvalue"), self.loss_of_alpha(self.epochs_done)
         self.supernet.mixer = None
         x = unit_range(self.alpha_half.images[: self.batch_size])
         y = self.alpha_half.labels[: self.batch_size]
-        x_adv = self.loss.perturbed(self.supernet, x, noise)
+        x_adv = loss.perturbed(self.supernet, x, noise)
         with differentiate_only(self.supernet, self.alphas):
-            sharpness = loss_sharpness(self.loss.at(self.supernet, x, x_adv, y).total, self.alphas, noise)
+            sharpness = loss_sharpness(loss.at(self.supernet, x, x_adv, y).total, self.alphas, noise)
         self.settle()
         return sharpness
 
@@ -227,9 +251,9 @@ class Bilevel(SupernetStrategy):
         if options.mixture_noise is not None:
             total += MIXTURE_NOISES.get(options.mixture_noise).passes(options.noise_steps)
         if self.searches(epoch):
-            losses.append(self.loss)
+            losses.append(self.loss_of_alpha(epoch))
             if options.second_order:  # on `train`: x', the clean logits, then three gradients
-                total += self.loss.attack_passes + (self.loss.coefficient > 0) + 3 * self.loss.loss_passes
+                total += losses[0].attack_passes + (losses[0].coefficient > 0) + 3 * losses[0].loss_passes
             if options.penalty is not None and epoch >= options.penalty_after:
                 total += PENALTIES.get(options.penalty).passes
         return total + sum(loss.attack_passes + loss.loss_passes for loss in losses)

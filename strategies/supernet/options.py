@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
 from nas.core.config import Section
 from nas.core.config.conditions import Condition
-from nas.strategies.supernet.mixing.options import MIXING_CONDITIONS, MixingOptions
+from nas.strategies.supernet.mixing.options import MIXING_CONDITIONS, MixingOptions, coefficient_of_alpha
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}  # the types in which convolutions compute
 
-_regularised = Condition(lambda options, space: options.coefficient > 0, "with strategy.coefficient=0")
+
+def _is_regularised(options: Any, *_: Any) -> bool:
+    return max(options.coefficient, coefficient_of_alpha(options)) > 0
+
+
+_regularised = Condition(_is_regularised, "with strategy.coefficient=0")
 _perturbed = Condition(
-    lambda options, space: options.coefficient > 0 or options.validation_images > 0,
+    lambda options, space: _is_regularised(options) or options.validation_images > 0,
     "with strategy.coefficient=0 and strategy.validation_images=0",
 )
 CONDITIONS = {  # of the options below
     "regulariser": _regularised,
+    "regulariser_temperature": Condition(
+        lambda options, space: _is_regularised(options) and not REGULARISERS.get(options.regulariser).scale_free,
+        lambda options: (
+            f"with {options.section}.regulariser={options.regulariser}, which is the same at any scale"
+            if _is_regularised(options)
+            else f"with {options.section}.coefficient=0"
+        ),
+    ),
     "perturbation": _regularised,
     "warm_up_regularised": Condition(
         lambda options, space: options.coefficient > 0 and options.warm_up > 0,
@@ -50,6 +63,7 @@ class TrainingOptions(Section):
     batch_size: int = 64  # images per step of either level
     coefficient: float = 1.0  # λ; 0 is DARTS
     regulariser: str = "correlation"  # f
+    regulariser_temperature: float = 1.0  # T of T²·f(clean/T, perturbed/T)
     perturbation: str = "pgd"  # how x' is made
     eps: float = 0.031  # radius of the L∞ ball, images in [0, 1]
     steps: int = 10  # of PGD
@@ -95,7 +109,7 @@ class TrainingOptions(Section):
                 "stop_skips": (1, 1_000_000),
             }
         )
-        self.check_positive("lr", "clip", "alpha_lr", "step_size")
+        self.check_positive("lr", "clip", "alpha_lr", "step_size", "regulariser_temperature")
 
 
 @dataclass

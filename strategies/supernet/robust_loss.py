@@ -29,6 +29,13 @@ class Terms(NamedTuple):
         return torch.stack([term.detach() for term in (*self[:4], penalty)])
 
 
+class Outputs(NamedTuple):
+    """What a pass of the supernet gives."""
+
+    logits: Tensor
+    compared: Tensor  # what f compares: the logits, or the last feature map
+
+
 @dataclass(frozen=True)
 class RobustLoss:
     """L(m(x), y) + λ·f(m(x'), m(x)), which both levels minimise.
@@ -42,24 +49,34 @@ class RobustLoss:
     budget: Budget
     coefficient: float  # λ
 
-    def perturbed(self, m: Supernet, x: Tensor, noise: torch.Generator, clean: Tensor | None = None) -> Tensor | None:
-        """x' for the supernet as it is now, or None with λ = 0; `clean` are the logits of x if they are known."""
+    def outputs(self, m: Supernet, x: Tensor) -> Outputs:
+        """One pass of x. Raises InputError if f compares feature maps and the supernet does not show them."""
+        if self.coefficient and self.f.of_features:
+            return Outputs(*m.with_features(x))
+        logits = m(x)
+        return Outputs(logits, logits)
+
+    def perturbed(self, m: Supernet, x: Tensor, noise: torch.Generator, clean: Outputs | None = None) -> Tensor | None:
+        """x' for the supernet as it is now, or None with λ = 0; `clean` are the outputs of x if they are known."""
         if self.coefficient == 0:
             return None
         if clean is None:
             with torch.no_grad():
-                clean = m(x)
+                clean = self.outputs(m, x)
+        fixed = clean.compared.detach()
         with differentiate_only(m, ()):
-            return self.perturbation(lambda x_adv: self.f(clean, m(x_adv)), x, self.budget, noise)
+            return self.perturbation(
+                lambda x_adv: self.f(fixed, self.outputs(m, x_adv).compared), x, self.budget, noise
+            )
 
-    def at(self, m: Supernet, x: Tensor, x_adv: Tensor | None, y: Tensor, clean: Tensor | None = None) -> Terms:
-        """The loss at a given x'; `clean` are the logits of x with their graph, if they are known."""
-        clean = m(x) if clean is None else clean
-        perturbed = None if x_adv is None else m(x_adv)
-        cross_entropy = functional.cross_entropy(clean, y)
-        disagreement = torch.zeros_like(cross_entropy) if perturbed is None else self.f(clean, perturbed)
+    def at(self, m: Supernet, x: Tensor, x_adv: Tensor | None, y: Tensor, clean: Outputs | None = None) -> Terms:
+        """The loss at a given x'; `clean` are the outputs of x with their graph, if they are known."""
+        clean = self.outputs(m, x) if clean is None else clean
+        perturbed = None if x_adv is None else self.outputs(m, x_adv).compared
+        cross_entropy = functional.cross_entropy(clean.logits, y)
+        disagreement = torch.zeros_like(cross_entropy) if perturbed is None else self.f(clean.compared, perturbed)
         total = cross_entropy + self.coefficient * disagreement
-        accuracy = correct(clean.detach(), y).float().mean()
+        accuracy = correct(clean.logits.detach(), y).float().mean()
         return Terms(total, cross_entropy.detach(), disagreement.detach(), accuracy)
 
     @property

@@ -35,6 +35,7 @@ NEW = (  # settings that the first version did not have
 OF_SUPERNETS = (
     *("mixture", "mix_none", "temperature", "temperature_end", "partial", "edge_weights", "mixture_noise", "nesterov"),
     *("noise_radius", "noise_radius_end", "noise_steps", "penalty", "penalty_coefficient", "penalty_after"),
+    *("alpha_coefficient", "alpha_coefficient_after", "skip_dropout", "regulariser_temperature"),
 )
 NEW_OPTIONS = {  # the same of single strategies
     "evolution": ("init",),

@@ -74,7 +74,7 @@ def cases() -> Iterator[tuple[str, tuple[str, ...], Settings]]:
     for space, name in PAIRS:
         base = [f"space={space}", f"strategy.name={name}"]
         if name in SUPERNET_STRATEGIES.components:
-            more = ["strategy.coefficient=1", "strategy.warm_up=1"]
+            more = ["strategy.coefficient=1", "strategy.warm_up=1", "strategy.regulariser=kl"]
         else:
             more = ["strategy.whole=5"] if name in ("guided", "bo", "bo-graph", "xgb", "xgb-rank") else []
             more += [f"objective={proxies}" if name in ("nsga2", "evolution-ranks") else "objective=predicted"]

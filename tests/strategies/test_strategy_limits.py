@@ -22,12 +22,13 @@ SUPERNET = [  # key, least, most, how far beyond is refused
     *((key, 0, 1, 1e-9) for key in ("eps", "momentum", "noise_radius", "noise_radius_end")),
     ("partial", 1, 1024, 1),
     ("noise_steps", 1, 100_000, 1),
-    ("penalty_after", 0, 1_000_000, 1),
-    ("penalty_coefficient", 0, 1e6, 1e-6),
+    *((key, 0, 1_000_000, 1) for key in ("penalty_after", "alpha_coefficient_after")),
+    *((key, 0, 1e6, 1e-6) for key in ("penalty_coefficient", "alpha_coefficient")),
+    ("skip_dropout", 0, 0.999999, 1e-9),
     *((key, 1e-9, None, 1e-9) for key in ("temperature", "temperature_end")),
     *((key, 0, 1e6, 1e-6) for key in ("coefficient", "lr_min", "weight_decay", "alpha_weight_decay")),
     *((key, 0, 0.999999, 1e-9) for key in ("alpha_beta1", "alpha_beta2")),
-    *((key, 1e-9, None, 1e-9) for key in ("lr", "clip", "alpha_lr", "step_size")),
+    *((key, 1e-9, None, 1e-9) for key in ("lr", "clip", "alpha_lr", "step_size", "regulariser_temperature")),
 ]
 ASK_TELL = [
     *(

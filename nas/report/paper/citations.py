@@ -97,7 +97,7 @@ def _searched(run: RunData) -> Iterator[Use]:
     name = strategy.get("name")
     if name in SUPERNET_STRATEGIES.components:
         yield from _component("search strategy", SUPERNET_STRATEGIES, name)
-        if strategy.get("coefficient"):
+        if strategy.get("coefficient") or strategy.get("alpha_coefficient"):
             yield from _component("regulariser", REGULARISERS, strategy.get("regulariser"))
             yield from _component("perturbation", PERTURBATIONS, strategy.get("perturbation"))
         yield from _component("mixture noise", MIXTURE_NOISES, strategy.get("mixture_noise"))

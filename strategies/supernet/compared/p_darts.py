@@ -5,23 +5,18 @@ Source: Chen et al., Progressive Differentiable Architecture Search, ICCV 2019 (
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
 from nas.search_spaces.base import BuildSettings
-from nas.search_spaces.supernet import Supernet
-from nas.strategies.supernet.base import Levels
 from nas.strategies.supernet.compared.staged import StagedOptions, StagedSearch, learning_rate_of_stage
+from nas.strategies.supernet.mixing.skip_dropout import decayed_rate
 from nas.strategies.supernet.options import CONDITIONS, BilevelOptions
-
-DECAY = 0.2  # of the dropout rate per epoch in which α learns: exp(-0.2·epochs)
 
 
 @dataclass
@@ -58,36 +53,23 @@ class PDARTS(StagedSearch):
     published_cost: ClassVar[str | None] = ".3 GPU-days (Zhu et al., table 1)"
     references: ClassVar[tuple[str, ...]] = ("chen2019pdarts",)
     Options: ClassVar[type[BilevelOptions]] = PDARTSOptions
-    conditions: ClassVar[Mapping[str, Condition]] = CONDITIONS
+    conditions: ClassVar[Mapping[str, Condition]] = {
+        **CONDITIONS,
+        "skip_dropout": Condition(
+            lambda options, space: False, "with strategy.name=p-darts, which has strategy.stage_skip_dropout"
+        ),
+    }
     options: PDARTSOptions
 
     def changes(self, stage: int) -> BuildSettings:
         return {"cells": self.options.stage_cells[stage]}
 
-    def train_epoch(self, epoch: int) -> Levels:
-        noise, rate = self.generator("skips", epoch), self.skip_dropout(epoch)
-
-        def dropout(output: Tensor) -> Tensor:
-            kept = torch.empty_like(output).bernoulli_(1 - rate, generator=noise)
-            return output * kept / (1 - rate)
-
-        self.skip_output = dropout if rate else None
-        self.supernet.skip_output = self.skip_output
-        levels = super().train_epoch(epoch)
-        self.supernet.skip_output = self.skip_output = None
-        return levels
-
-    def install(self, supernet: Supernet) -> None:
-        super().install(supernet)
-        supernet.skip_output = getattr(self, "skip_output", None)
-
     def skip_dropout(self, epoch: int) -> float:
-        """The rate falls linearly in the warm-up, and then from its first value again by exp(-0.2) in each epoch."""
-        stage, within = self.stage_of(epoch), self.epoch_in_stage(epoch)
-        first, length = self.options.stage_skip_dropout[stage], self.length_of_stage(stage)
-        if self.searches(epoch):
-            return first * math.exp(-DECAY * (within - self.options.warm_up))
-        return first * (length - within - 1) / length
+        """The rate begins anew in each stage."""
+        stage, options = self.stage_of(epoch), self.options
+        return decayed_rate(
+            options.stage_skip_dropout[stage], self.epoch_in_stage(epoch), self.length_of_stage(stage), options.warm_up
+        )
 
     def set_learning_rate(self, step: int) -> None:
         for group in self.weight_optimizer.param_groups:

@@ -20,13 +20,16 @@ class Mixture:
     """`compute(supernet, temperature, generator)` draws the weights of the operations for one step of either level.
 
     All passes of the step have the same weights as functions of α. `settled(supernet)` gives the weights with which
-    held-out images are classified. None stands for softmax(α).
+    held-out images are classified. None stands for softmax(α), and for σ(α) if the weights are `independent`.
     """
 
     name: str
     compute: Callable[[Supernet, float, torch.Generator], Mixer | None]
     settled: Callable[[Supernet], Mixer | None]
     references: tuple[str, ...] = ()  # keys of the bibliography, or BibTeX entries
+    independent: bool = (
+        False  # whether an operation has a weight of its own, so that those of an edge sum to any number
+    )
 
 
 def plain_softmax(supernet: Supernet, temperature: float, generator: torch.Generator) -> None:
@@ -34,6 +37,17 @@ def plain_softmax(supernet: Supernet, temperature: float, generator: torch.Gener
 
 
 softmax = Mixture("softmax", plain_softmax, lambda supernet: None, ("liu2019darts",))
+
+
+def plain_sigmoid(supernet: Supernet, temperature: float, generator: torch.Generator) -> None:
+    """σ(α) of each operation, whatever the others have: skip connections and convolutions do not compete.
+
+    Without the zero-one loss that drives the weights to 0 and 1 in the source.
+    Source: Chu et al., Fair DARTS, ECCV 2020 (arXiv:1911.12126).
+    """
+
+
+sigmoid = Mixture("sigmoid", plain_sigmoid, lambda supernet: None, ("chu2020fairdarts",), independent=True)
 
 
 def dirichlet_concentration(alpha: Tensor) -> Tensor:

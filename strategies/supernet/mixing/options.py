@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nas.core.config import Section
 from nas.core.config.conditions import Condition, chosen
@@ -13,6 +13,10 @@ from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES
 from nas.strategies.supernet.penalties import PENALTIES
 
 _moved = Condition(lambda options, space: options.mixture_noise is not None, "without strategy.mixture_noise")
+_alpha_regularised = Condition(
+    lambda options, space: coefficient_of_alpha(options) > 0,
+    "with strategy.coefficient=0 or strategy.alpha_coefficient=0",
+)
 _penalised = Condition(lambda options, space: options.penalty is not None, "without strategy.penalty")
 MIXING_CONDITIONS = {  # of the options below
     "temperature": chosen("strategy", "mixture", "gumbel"),
@@ -22,7 +26,14 @@ MIXING_CONDITIONS = {  # of the options below
     "noise_steps": chosen("strategy", "mixture_noise", "adversarial"),
     "penalty_coefficient": _penalised,
     "penalty_after": _penalised,
+    "alpha_coefficient_after": _alpha_regularised,
 }
+
+
+def coefficient_of_alpha(options: Any) -> float:
+    """λ of α's loss, after the epochs in which it is without λ·f."""
+    own = options.alpha_coefficient
+    return float(options.coefficient if own is None else own)
 
 
 @dataclass
@@ -34,7 +45,7 @@ class MixingOptions(Section):
 
     section: ClassVar[str] = "strategy"
 
-    mixture: str = "softmax"  # how α weighs the operations of an edge: softmax, dirichlet or gumbel
+    mixture: str = "softmax"  # how α weighs the operations of an edge: softmax, dirichlet, gumbel or sigmoid
     mix_none: bool = True  # whether `none` takes part in the mixture
     temperature: float = 10.0  # of gumbel, in the first epoch
     temperature_end: float = 0.1  # of gumbel, in the last epoch; between them it falls linearly
@@ -47,6 +58,9 @@ class MixingOptions(Section):
     penalty: str | None = None  # a term of α's loss: smoothness, jacobian or dirichlet-kl
     penalty_coefficient: float = 0.01  # what it is multiplied by
     penalty_after: int = 0  # first epochs, in which α's loss is without it
+    alpha_coefficient: float | None = None  # λ of α's loss; null: that of both levels
+    alpha_coefficient_after: int = 0  # first epochs, in which α's loss is without λ·f
+    skip_dropout: float = 0.0  # rate at which elements of skip connections are dropped, at first
     nesterov: bool = False  # whether the momentum of the weights' SGD is that of Nesterov
 
     def check(self) -> None:
@@ -59,6 +73,11 @@ class MixingOptions(Section):
                     "Expected no strategy.mixture_noise with strategy.mixture=gumbel, where an edge has a single "
                     "operation; leave one of them out."
                 )
+            if MIXTURES.get(self.mixture).independent:
+                raise InputError(
+                    f"Expected no strategy.mixture_noise with strategy.mixture={self.mixture}, whose weights need not "
+                    "sum to 1; leave one of them out."
+                )
         if self.penalty is not None:
             PENALTIES.get(self.penalty)
         self.check_between(
@@ -69,6 +88,9 @@ class MixingOptions(Section):
                 "noise_steps": (1, 100_000),
                 "penalty_coefficient": (0, 1e6),
                 "penalty_after": (0, 1_000_000),
+                "alpha_coefficient": (0, 1e6),
+                "alpha_coefficient_after": (0, 1_000_000),
+                "skip_dropout": (0, 0.999999),
             }
         )
         self.check_positive("temperature", "temperature_end")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from toy_search import TINY, search
 
-from nas.search_spaces import NASBench201
+from nas.search_spaces import DARTS, NASBench201
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet import MIXTURES
 from nas.strategies.supernet.compared.by_options import PCDARTS
@@ -32,7 +32,7 @@ def supernet(**kept: Any) -> Supernet:
 
 
 @pytest.mark.parametrize("kept", [{}, {"columns": (1, 3)}])
-@pytest.mark.parametrize("name", MIXTURES.names())
+@pytest.mark.parametrize("name", [name for name in MIXTURES.names() if not MIXTURES.get(name).independent])
 def test_weights_sum_to_one_on_every_edge(name: str, kept: dict[str, Any]) -> None:
     network = supernet(**kept)
     mixture = MIXTURES.get(name)
@@ -46,6 +46,36 @@ def test_weights_sum_to_one_on_every_edge(name: str, kept: dict[str, Any]) -> No
             assert computed is not None
             assert not any(row[column] for row in computed for column in (0, 2, 4))
         assert computed is None or not weights[~torch.tensor(computed)].any()
+
+
+def test_sigmoid_weighs_each_operation_by_its_own_alpha() -> None:
+    run = search(mixture="sigmoid", warm_up=0, epochs=1, validation_images=0)
+    network, alpha = run.supernet, run.alphas[0]
+    weights = network.mixed()["cell"].weights
+    torch.testing.assert_close(weights, 1 / (1 + torch.exp(-alpha)))
+    (slope,) = torch.autograd.grad(weights[0, 1], alpha)
+    assert slope.nonzero().tolist() == [[0, 1]]
+    assert network.entropy()["cell"] == pytest.approx(math.log(5), abs=1e-3)
+    before = alpha.detach().clone()
+    run.step()
+    assert (alpha != before)[:, 1:].all()
+    network.kept = {"cell": torch.tensor([[False, True, False, True, False]] * 6)}
+    weights, computed = network.mixed()["cell"]
+    assert computed == network.kept["cell"].tolist()
+    torch.testing.assert_close(weights, alpha.sigmoid() * network.kept["cell"])
+
+
+def test_a_cell_of_darts_has_the_edges_with_the_largest_weights_of_their_mixture() -> None:
+    torch.manual_seed(0)
+    network = DARTS().supernet(3, channels=2, cells=3)
+    with torch.no_grad():
+        network.alphas["normal"].zero_()
+        for row, column, value in ((2, 6, 2.0), (3, 5, 1.0), (4, 4, 1.0)):  # the edges into the second node
+            network.alphas["normal"][row, column] = value
+        network.alphas["normal"][2:5] += torch.tensor([[0.0], [2.0], [1.5]])
+    assert ("dil_conv_3x3", 0) in network.derive().normal[2:4]  # the largest share of the softmax on its edge
+    network.independent = True
+    assert {source for _, source in network.derive().normal[2:4]} == {1, 2}
 
 
 def test_gumbel_is_one_hot_with_the_gradient_of_softmax() -> None:

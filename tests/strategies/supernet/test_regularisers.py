@@ -79,6 +79,64 @@ def test_squared_is_of_probabilities() -> None:
     assert REGULARISERS.get("squared")(clean, perturbed).item() == pytest.approx(((p - q) ** 2).sum(1).mean())
 
 
+def test_margin_is_a_distance_over_that_at_which_a_class_can_change() -> None:
+    f = REGULARISERS.get("margin")
+    clean, perturbed = logits(0, dtype=torch.float64), logits(1, dtype=torch.float64)
+    values = []
+    for z, moved in zip(clean.tolist(), perturbed.tolist()):
+        change = [a - b for a, b in zip(z, moved)]
+        distance = sum((one - sum(change) / len(change)) ** 2 for one in change)
+        second, first = sorted(z)[-2:]
+        values.append(distance / (distance + (first - second) ** 2 / 2))
+    assert f(clean, perturbed).item() == pytest.approx(np.mean(values), rel=1e-6)
+    assert f(clean, 3 * clean).item() > 0.1  # unlike the correlation, it sees that the scale changed
+
+
+def test_margin_is_half_or_more_where_the_class_changes() -> None:
+    f, changed = REGULARISERS.get("margin"), 0
+    clean = torch.tensor([[3.0, 1.0, 0.0, -1.0]])
+    smallest = torch.tensor([[2.0 - 1e-3, 2.0, 0.0, -1.0]])  # the nearest logits of another class
+    assert f(clean, smallest).item() == pytest.approx(0.5, abs=1e-3)
+    for seed in range(40):
+        clean = logits(seed)
+        perturbed = clean + logits(seed + 100, 0.5)
+        for one, other in zip(clean.split(1), perturbed.split(1)):
+            if one.argmax() != other.argmax():
+                changed += 1
+                assert f(one, other).item() >= 0.5
+    assert changed > 20
+
+
+def test_features_are_compared_relative_to_their_size() -> None:
+    clean, perturbed = (torch.rand(3, 2, 2, 2, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    values = []
+    for h, moved in zip(clean.flatten(1).tolist(), perturbed.flatten(1).tolist()):
+        size = sum(one**2 for one in h) + sum(one**2 for one in moved)
+        values.append(sum((a - b) ** 2 for a, b in zip(h, moved)) / size)
+    f = REGULARISERS.get("features")
+    assert f.of_features
+    assert f(clean, perturbed).item() == pytest.approx(np.mean(values), rel=1e-5)
+
+
+def test_the_scale_matters_to_those_that_say_so(f: Regulariser) -> None:
+    clean, perturbed = logits(0), logits(1)
+    same = f(3 * clean, 3 * perturbed).item() == pytest.approx(f(clean, perturbed).item(), rel=1e-5)
+    assert same == f.scale_free
+    assert f.at(1.0) is f
+    assert (f.at(4.0) is f) == f.scale_free
+
+
+def test_a_temperature_divides_logits_and_keeps_the_size_of_the_gradient() -> None:
+    clean, perturbed = logits(0, dtype=torch.float64), logits(1, dtype=torch.float64)
+    p, q = softmax(clean.numpy() / 4, 1), softmax(perturbed.numpy() / 4, 1)
+    f = REGULARISERS.get("kl")
+    assert f.at(4.0)(clean, perturbed).item() == pytest.approx(16 * rel_entr(p, q).sum(1).mean())
+    variance = (clean - perturbed).var(1, correction=0).mean().item()
+    assert f.at(1e3)(clean, perturbed).item() == pytest.approx(variance / 2, rel=1e-2)  # its limit for a large T
+    assert REGULARISERS.get("squared").at(2.0).largest == 8.0
+    assert f.at(4.0)(clean, clean.clone()).item() == 0.0
+
+
 def test_each_says_what_it_is(f: Regulariser) -> None:
     assert f.compute.__doc__
     assert f.source

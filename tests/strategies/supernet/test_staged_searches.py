@@ -28,6 +28,11 @@ def p_darts(**options: Any) -> PDARTS:
     return PDARTS(DARTS(), dataset(), 0, PDARTSOptions(**{**small, "warm_up": 2, **options}), settings)
 
 
+def watch(run: PDARTS, seen: list[Any]) -> None:
+    """Note in each pass what is done to skip connections."""
+    run.supernet.register_forward_pre_hook(lambda supernet, _: seen.append(supernet.skip_output))
+
+
 def test_stages_have_equal_lengths_and_each_begins_with_a_warm_up() -> None:
     run = drnas(epochs=8)
     assert [run.stage_of(epoch) for epoch in range(8)] == [0, 0, 1, 1, 2, 2, 2, 2]
@@ -78,17 +83,17 @@ def test_a_wider_convolution_does_the_same_with_repeated_channels() -> None:
 
 @pytest.mark.landing
 def test_p_darts_begins_anew_in_a_deeper_supernet() -> None:
-    run = p_darts(epochs=2, warm_up=1, batch_size=16, validation_images=0)
+    run = p_darts(epochs=2, warm_up=0, batch_size=16, validation_images=0)
     before = run.supernet
     run.step()
-    kept = run.best_kept(3)
+    kept, dropped = run.best_kept(3), []
+    enter, run.enter = run.enter, lambda *of: (enter(*of), watch(run, dropped))  # type: ignore[assignment]
     run.step()
     assert (len(before.cells), len(run.supernet.cells)) == (3, 4)
     assert all(torch.equal(run.supernet.kept[cell], kept[cell]) for cell in kept)
     assert not torch.equal(before.alphas["normal"], run.supernet.alphas["normal"])
-    run.skip_output = torch.nn.Identity()
-    run.enter(1, None)
-    assert run.supernet.skip_output is run.skip_output  # the first epoch of a stage has dropout too
+    assert all(dropped)  # the first epoch of a stage has dropout too
+    assert dropped
 
 
 def test_the_rates_of_p_darts() -> None:
@@ -107,12 +112,11 @@ def test_the_rates_of_p_darts() -> None:
 
 def test_the_output_of_skip_connections_drops_out_in_training_only() -> None:
     run = p_darts(epochs=1, stage_operations=[], stage_cells=[3], stage_skip_dropout=[0.5], warm_up=0, batch_size=16)
-    seen = []
-    original = run.supernet.forward
-    run.supernet.forward = lambda x: (seen.append(run.supernet.skip_output), original(x))[1]  # type: ignore[method-assign]
+    seen: list[Any] = []
+    watch(run, seen)
     run.train_epoch(0)
     assert seen
-    dropped = seen[0](torch.ones(20_000))
+    dropped = seen[0]()(torch.ones(20_000))
     assert sorted(set(dropped.tolist())) == [0.0, 2.0]
     assert dropped.mean().item() == pytest.approx(1, abs=0.05)
     assert run.supernet.skip_output is None

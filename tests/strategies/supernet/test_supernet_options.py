@@ -21,7 +21,7 @@ RNAS_MAX: dict[str, Any] = {
     "lr_min": 0.001, "clip": 5.0, "crop": 4, "flip": True, "second_order": False,
     # ours
     "warm_up_regularised": True, "precision": "fp32", "validation_images": 1000, "stop_skips": None,
-    "stop_eigenvalue": False,
+    "stop_eigenvalue": False, "regulariser_temperature": 1.0,
 }  # fmt: skip
 MIXING: dict[str, Any] = {  # DARTS
     "mixture": "softmax", "mix_none": True, "partial": 1, "edge_weights": False, "nesterov": False,
@@ -31,6 +31,8 @@ MIXING: dict[str, Any] = {  # DARTS
     "mixture_noise": None, "noise_radius": 0.03, "noise_radius_end": 0.3, "noise_steps": 7,
     # Mok et al., ICCV 2021
     "penalty": None, "penalty_coefficient": 0.01, "penalty_after": 0,
+    # ours: λ of α is that of both levels, from the first epoch; no dropout
+    "alpha_coefficient": None, "alpha_coefficient_after": 0, "skip_dropout": 0.0,
 }  # fmt: skip
 DARTS: dict[str, Any] = {**RNAS_MAX, **MIXING, "coefficient": 0.0, "warm_up": 0}
 SUPERNETS: dict[str, dict[str, Any]] = {
@@ -113,6 +115,8 @@ def test_ask_tell_strategies_are_not_disturbed() -> None:
         ({"mixture": "gumbel", "mixture_noise": "random"}, "no strategy.mixture_noise with strategy.mixture=gumbel"),
         ({"nesterov": True, "momentum": 0.0}, "strategy.momentum > 0"),
         ({"temperature": 0.0}, "strategy.temperature"),
+        ({"regulariser_temperature": 0.0}, "strategy.regulariser_temperature"),
+        ({"mixture": "sigmoid", "mixture_noise": "random"}, "no strategy.mixture_noise with strategy.mixture=sigmoid"),
     ],
 )
 def test_bad_options_are_told(options: dict[str, Any], said: str) -> None:
