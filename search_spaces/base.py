@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -124,6 +125,13 @@ class SearchSpace(Points[A]):
                 setattr(cls, name, _refusing_texts(vars(cls)[name]))
 
     # points
+
+    def parse_json(self, value: Any) -> A:
+        """The architecture that `json.loads` has read from a file: that of its text. A text is read by `parse`.
+
+        A space may read the value itself, which is faster. Raises InputError if there is no architecture.
+        """
+        return self.parse(value if isinstance(value, str) else json.dumps(value))
 
     @abstractmethod
     def neighbors(self, arch: A) -> Iterable[A]:

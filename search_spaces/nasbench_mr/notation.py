@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import operator
+from contextlib import suppress
+from typing import Any
 
 from nas.search_spaces.literal import NotationError, Value
 from nas.search_spaces.nasbench_mr.configuration import BRANCHES, SIZE, Configuration, Part
@@ -37,17 +39,33 @@ def _exact(text: str) -> Configuration | None:
     """The configuration of the domain whose own string `text` is, ten times faster than by the reader."""
     if len(text) > MAX_CHARACTERS:
         return None
-    try:
-        fields = json.loads(text)
-        parts: dict[int, Part] = {}
-        for count, blocks, widths in fields["inverted_residual_setting"]:
-            modules = parts[count].modules + 1 if count in parts else 1
-            parts[count] = Part(modules, tuple(blocks), tuple(widths))
-        found = Configuration.of(fields["input_channel"], list(parts.values()), fields["last_channel"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    inside = len(found.embedding) == SIZE and all(map(operator.contains, VALUES, found.embedding))
-    return found if inside and str(found) == text else None
+    with suppress(ValueError, RecursionError):
+        found = of_value(json.loads(text))
+        return found if found is not None and str(found) == text else None
+    return None
+
+
+def of_value(fields: Any) -> Configuration | None:
+    """The configuration of the domain that has these fields and no others; None otherwise."""
+    with suppress(ValueError, TypeError, LookupError):
+        embedding = list(fields["input_channel"])
+        before, branches, modules = None, 0, 0  # `modules` is the place of their number
+        kinds: set[type] = set()
+        for row in fields["inverted_residual_setting"]:
+            count, blocks, widths = row
+            kinds.update((type(count),), map(type, blocks), map(type, widths))
+            if row == before:
+                embedding[modules] += 1
+                continue
+            before, branches, modules = row, branches + 1, len(embedding)
+            if not count == branches == len(blocks) == len(widths):
+                return None
+            embedding += (1, *blocks, *widths)
+        embedding.append(fields["last_channel"])
+        kinds.update(map(type, embedding))
+        inside = len(embedding) == SIZE and all(map(operator.contains, VALUES, embedding))
+        return Configuration(tuple(embedding)) if inside and kinds == {int} and len(fields) == len(_KEYS) else None
+    return None
 
 
 def _configuration(record: RecordReader) -> Configuration:

@@ -16,7 +16,7 @@ from nas.search_spaces.nasbench_mr.configuration import Configuration
 from nas.search_spaces.nasbench_mr.cost import network_cost
 from nas.search_spaces.nasbench_mr.features import feature_names, features
 from nas.search_spaces.nasbench_mr.network import NASBenchMRBody, fusion_inputs
-from nas.search_spaces.nasbench_mr.notation import parse_configuration
+from nas.search_spaces.nasbench_mr.notation import of_value, parse_configuration
 from nas.search_spaces.network import RGB, Network
 from nas.search_spaces.widths import check_width_multiplier
 
@@ -47,6 +47,10 @@ class NASBenchMR(SearchSpace[Configuration]):
 
     def parse(self, text: str) -> Configuration:
         return parse_configuration(text)
+
+    def parse_json(self, value: Any) -> Configuration:
+        found = of_value(value)
+        return super().parse_json(value) if found is None else found
 
     def sample(self, rng: Random) -> Configuration:
         return domain.sample(rng)

@@ -58,13 +58,24 @@ def parse_point(text: str, family: Family) -> NDSPoint:
 
 def _exact(text: str, family: Family) -> NDSPoint | None:
     """The point if the text is exactly what `str` writes, which is read ten times faster; None otherwise."""
-    with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError, InputError):
-        net: Any = json.loads(text)
-        cells = [tuple((name, source) for name, source in net["genotype"][cell]) for cell in CELLS]
-        if any(type(source) is not int for edges in cells for _, source in edges):
+    with suppress(ValueError, RecursionError):
+        point = of_value(json.loads(text), family)
+        return point if point is not None and str(point) == text else None
+    return None
+
+
+def of_value(net: Any, family: Family) -> NDSPoint | None:
+    """The point whose own string `json.loads` reads as `net`, apart from the order of the keys; None otherwise."""
+    with suppress(ValueError, TypeError, LookupError, InputError):
+        genotype = net["genotype"]
+        normal, reduce = (tuple(map(tuple, genotype[cell])) for cell in CELLS)
+        if {type(source) for _, source in normal + reduce} != {int}:
             return None
-        point = NDSPoint(family, cells[0], cells[1], net["depth"], net["width"])
-        return point if str(point) == text else None
+        point = NDSPoint(family, normal, reduce, net["depth"], net["width"])
+        concats = tuple(tuple(genotype[f"{cell}_concat"]) for cell in CELLS)
+        off = net["aux"] is False and net["drop_prob"] == 0
+        alone = (len(net), len(genotype)) == (5, 4)  # no other keys
+        return point if off and alone and concats == point.concats else None
     return None
 
 

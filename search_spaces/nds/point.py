@@ -7,7 +7,7 @@ from functools import cached_property
 
 from nas.core.errors import InputError
 from nas.search_spaces.nds.families import CIFAR_DEPTHS, IMAGENET_DEPTHS, WIDTHS
-from nas.search_spaces.twocells.cell import Cells, Edge, Edges, with_edge
+from nas.search_spaces.twocells.cell import Cell, Cells, Edge, Edges, with_edge
 from nas.search_spaces.twocells.family import Family
 
 DEPTHS = sorted(CIFAR_DEPTHS + IMAGENET_DEPTHS)
@@ -41,19 +41,22 @@ class NDSPoint:
 
     @cached_property
     def _text(self) -> str:
-        normal, reduce = (
-            f'"{name}": {_json(edges)}, "{name}_concat": {list(self.family.concat(edges))}'
-            for name, edges in (("normal", self.normal), ("reduce", self.reduce))
-        )
+        normal, reduce = map(list, self.concats)
         return (
-            f'{{"aux": false, "depth": {self.depth}, "drop_prob": 0.0, "genotype": {{{normal}, {reduce}}}, '
-            f'"width": {self.width}}}'
+            f'{{"aux": false, "depth": {self.depth}, "drop_prob": 0.0, "genotype": '
+            f'{{"normal": {_json(self.normal)}, "normal_concat": {normal}, '
+            f'"reduce": {_json(self.reduce)}, "reduce_concat": {reduce}}}, "width": {self.width}}}'
         )
 
     @property
     def cells(self) -> Cells:
         """The two cells with the nodes that they concatenate."""
-        return Cells(self.family.cell(self.normal), self.family.cell(self.reduce))
+        return Cells(*map(Cell, (self.normal, self.reduce), self.concats))
+
+    @cached_property
+    def concats(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The nodes that the output of each of the two cells concatenates."""
+        return self.family.concat(self.normal), self.family.concat(self.reduce)
 
     @property
     def depths(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from nas.core.suggestions import suggest
 from nas.search_spaces.base import Cost, SearchSpace
 from nas.search_spaces.nds import families, size_graph
 from nas.search_spaces.nds.families import CIFAR_DEPTHS, WIDTHS
-from nas.search_spaces.nds.notation import parse_point
+from nas.search_spaces.nds.notation import of_value, parse_point
 from nas.search_spaces.nds.point import NDSPoint
 from nas.search_spaces.network import RGB, Network
 from nas.search_spaces.node_graph import GraphForm, NodeGraph
@@ -70,6 +70,10 @@ class NDSCells(SearchSpace[NDSPoint]):
     def parse(self, text: str) -> NDSPoint:
         """Also reads a whole record of the published data, in the notation of JSON or Python."""
         return parse_point(text, self.family)
+
+    def parse_json(self, value: Any) -> NDSPoint:
+        point = of_value(value, self.family)
+        return super().parse_json(value) if point is None else point
 
     def sample(self, rng: Random) -> NDSPoint:
         """Each operation, each input, then the width and the depth (of CIFAR) are drawn independently."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from math import prod
+from operator import contains
 from random import Random
 
 from nas.search_spaces.residual.architecture import ResidualArch, Stage
@@ -51,6 +52,28 @@ class Domain:
             (1.0, *(float(values["bot_muls", place]) for place in places)) if self.bottlenecks else (),
             (1, *(int(values["num_gs", place]) for place in places)) if self.bottlenecks else (),
         )
+
+    def draws(self, arch: ResidualArch) -> bool:
+        """Whether the network has all stages, and no entry that the space does not draw."""
+        lists = (arch.ds, arch.ws, arch.ss, arch.bot_muls, arch.num_gs)
+        sizes, values = self._written
+        return (
+            tuple(map(len, lists)) == sizes
+            and all(map(contains, values, chain.from_iterable(lists)))
+            and (not self.bottlenecks or all(map(divides, arch.stages())))
+        )
+
+    @cached_property
+    def _written(self) -> tuple[tuple[int, ...], tuple[tuple[int, ...] | tuple[float, ...], ...]]:
+        """The length of each list of a network that is drawn, and the values of all their entries."""
+        first = self.of({entry: values[0] for entry, values in self.choices.items()})
+        lists = {field: getattr(first, field) for field in ("ds", "ws", "ss", "bot_muls", "num_gs")}
+        values = (
+            self.choices.get((field, place), (entry,))
+            for field, entries in lists.items()
+            for place, entry in enumerate(entries)
+        )
+        return tuple(map(len, lists.values())), tuple(values)
 
     def sample(self, rng: Random) -> ResidualArch:
         return self.of({entry: rng.choice(values) for entry, values in self.choices.items()})

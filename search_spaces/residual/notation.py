@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from nas.search_spaces.literal import NotationError, Value
 from nas.search_spaces.record import MAX_CHARACTERS, RecordReader, plain_text, unreadable
 from nas.search_spaces.residual.architecture import BASIC, BOTTLENECK, ResidualArch
 from nas.search_spaces.residual.domain import Domain, divides
 
-_KEYS = ("ds", "ws", "ss", "bot_muls", "num_gs", "block_type")
+_LISTS = ("ds", "ws", "ss", "bot_muls", "num_gs")
+_KEYS = (*_LISTS, "block_type")
 MAX_BLOCKS, MAX_WIDTH, MAX_STRIDE = 1024, 16384, 8  # of one stage; domains have much less
 
 
@@ -37,12 +39,21 @@ def _exact(text: str, domain: Domain) -> ResidualArch | None:
     """The network of the domain whose own string `text` is, ten times faster than by the reader; None otherwise."""
     if len(text) > MAX_CHARACTERS:
         return None
-    with suppress(ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
-        lists = json.loads(text)
-        entries = {(field, place): lists[field][place] for field, place in domain.choices}
-        arch = domain.of(entries)
-        drawn = all(value in domain.choices[entry] for entry, value in entries.items())
-        return arch if drawn and str(arch) == text and all(map(divides, arch.stages())) else None
+    with suppress(ValueError, RecursionError):
+        arch = of_value(json.loads(text), domain)
+        return arch if arch is not None and str(arch) == text else None
+    return None
+
+
+def of_value(lists: Any, domain: Domain) -> ResidualArch | None:
+    """The network of the domain that has these lists, as its own string has them; None otherwise."""
+    with suppress(ValueError, TypeError, LookupError, ArithmeticError):
+        ds, ws, ss, ratios, groups = (tuple(lists[key]) for key in _LISTS)
+        kinds = {*map(type, ds + ws + ss + groups)}, {float, *map(type, ratios)}
+        block = BOTTLENECK if domain.bottlenecks else BASIC
+        if kinds == ({int}, {float}) and lists["block_type"] == block and len(lists) == len(_KEYS):
+            arch = ResidualArch(ds, ws, ss, ratios, groups)
+            return arch if domain.draws(arch) else None
     return None
 
 

@@ -18,7 +18,7 @@ from nas.search_spaces.residual.cost import network_cost
 from nas.search_spaces.residual.domain import RESNET, RESNEXT_A, RESNEXT_B, Domain
 from nas.search_spaces.residual.features import feature_names, features
 from nas.search_spaces.residual.network import ResidualBody
-from nas.search_spaces.residual.notation import parse_network
+from nas.search_spaces.residual.notation import of_value, parse_network
 from nas.search_spaces.widths import check_width_multiplier
 
 STEMS = ("cifar", "imagenet")
@@ -51,6 +51,10 @@ class ResidualSpace(SearchSpace[ResidualArch]):
 
     def parse(self, text: str) -> ResidualArch:
         return parse_network(text, self.domain, self.name)
+
+    def parse_json(self, value: Any) -> ResidualArch:
+        arch = of_value(value, self.domain)
+        return super().parse_json(value) if arch is None else arch
 
     def sample(self, rng: Random) -> ResidualArch:
         return self.domain.sample(rng)

@@ -30,6 +30,16 @@ def test_entries_are_those_of_the_whole_list(block: int, monkeypatch: pytest.Mon
         assert list(list_entries(io.StringIO(text))) == json.loads(text)
 
 
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_entries_of_the_lists_of_an_object(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_list, "BLOCK", block)
+    text = ' {"top": [1, [2]], "note": {"mid": [3]}, "mid" : [ {"x": "}"} ], "n": -1.5e3, "last": []} '
+    assert list(list_entries(io.StringIO(text), ["top"])) == [1, [2], {"x": "}"}]
+    for wrong, why in (('{"top": [1] 2}', "entry 1: expecting ',' or '}'"), ('{"top": [1, 2], 3: 4}', "entry 2: exp")):
+        with pytest.raises(ValueError, match=f"^{why}"):
+            list(list_entries(io.StringIO(wrong), ["top"]))
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -48,12 +58,12 @@ def test_the_entry_that_is_not_json_is_named(text: str, why: str, monkeypatch: p
 
 
 def test_other_texts_are_no_list() -> None:
-    for text in ("", "{}", "x"):
+    for text in ("", "{}", "x", '{"net": []}'):
         with pytest.raises(NoList):
-            next(list_entries(io.StringIO(text)))
+            next(list_entries(io.StringIO(text), ["top"]))
 
 
-@pytest.mark.parametrize("kind", ["nasbench-mr.json", "nds-darts.json", "nasbench101.csv"])
+@pytest.mark.parametrize("kind", ["nasbench-mr.json", "nds-darts.json", "nds-darts.parts.json", "nasbench101.csv"])
 def test_memory_is_for_what_is_kept_of_the_rows(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_list, "BLOCK", 4000)
     monkeypatch.setattr(files, "BLOCK", 20)
@@ -64,7 +74,8 @@ def test_memory_is_for_what_is_kept_of_the_rows(kind: str, tmp_path: Path, monke
             rows = [f"{arch.replace(' ', ',', 1)},{number},{number}" for number, arch in enumerate(archs[:count])]
             path.write_text("\n".join(["upper_triangle,operations,val,test", *rows]))
         elif space.name == "nds-darts":
-            path.write_text(json.dumps([{"net": json.loads(arch), "test_ep_top1": [1.5]} for arch in archs[:count]]))
+            records = [{"net": json.loads(arch), "test_ep_top1": [1.5]} for arch in archs[:count]]
+            path.write_text(json.dumps({"top": records[:9], "mid": records[9:]} if "parts" in kind else records))
         else:
             path.write_text(json.dumps([[json.loads(arch), 1.5] for arch in archs[:count]]))
         tracemalloc.start()

@@ -6,7 +6,6 @@ Sources: Radosavovic et al., ICCV 2019 (arXiv:1905.13214); Ding et al., CVPR 202
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from array import array
 from collections.abc import Iterator
@@ -16,11 +15,14 @@ from typing import Any
 import numpy as np
 
 from nas.core.io.records import Json
+from nas.search_spaces import SearchSpace
 from nas.tables.base import DIGITS
-from nas.tables.files import Origin, Rows, uncollected
+from nas.tables.files import Origin, uncollected
 from nas.tables.layouts.json_list import NoList, list_entries
+from nas.tables.layouts.used_rows import UsedRows
 
 NDS_PARTS = ("top", "mid")  # the two lists of a file of NDS's release in which the best networks stand apart
+COUNTS = ("params", "flops")
 TRAINED_WITH = ("base_lr", "wd")  # options of training that vary in the `lr-wd` files
 DIVERGED = 99.0  # percent of test error, of 1000 classes
 METRIC = "metric"  # the name of the second of a pair
@@ -28,39 +30,42 @@ CONFIGURATION = ("input_channel", "inverted_residual_setting", "last_channel")
 
 
 class Gathered:
-    """The architectures of rows, and their numbers by column: NaN where a row has none."""
+    """The rows that have been read: which are used, and their numbers by column, NaN where a row has none."""
 
-    def __init__(self) -> None:
-        self.architectures: list[str] = []
+    def __init__(self, space: SearchSpace[Any]) -> None:
+        self.used = UsedRows(space)
         self.columns: dict[str, array[float]] = {}
 
-    def add(self, architecture: str, values: dict[str, float]) -> None:
+    def add(self, architecture: Any, values: dict[str, float]) -> None:
         for name, value in values.items():
-            column = self.columns.setdefault(name, array("d"))
-            self._fill(column)
+            column = self.columns.get(name)
+            if column is None:
+                column = self.columns[name] = array("d")
+            if len(column) < self.used.count:
+                self._fill(column)
             column.append(value)
-        self.architectures.append(architecture)
+        self.used.add(architecture, any(map(math.isfinite, values.values())))
 
     def _fill(self, column: array[float]) -> None:
-        missing = len(self.architectures) - len(column)
-        if missing:
-            column.extend([math.nan] * missing)
+        column.extend([math.nan] * (self.used.count - len(column)))
 
-    def rows(self) -> Rows:
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns, with a number for each row."""
         for column in self.columns.values():
             self._fill(column)
-        return Rows(self.architectures, {name: np.array(column) for name, column in self.columns.items()})
+        return {name: np.array(column) for name, column in self.columns.items()}
 
 
 @uncollected()
-def read_json(path: Path, origin: Origin) -> tuple[Rows, list[str]]:
-    """Architectures and columns, and what the user should know of them. Raises InputError for another layout.
+def read_json(path: Path, origin: Origin, space: SearchSpace[Any]) -> tuple[Gathered, list[str]]:
+    """The rows of a file, and what the user should know of them. Raises InputError for another layout.
 
-    The rows of a list are read one after the other, so that memory is needed for what is kept of them only.
+    The rows of a list, or of the two lists of NDS, are read one after the other, so that memory is needed for what is
+    kept of them only.
     """
     with origin.opened(path) as file:
         try:
-            return _read_rows(path, list_entries(file), origin)
+            return _read_rows(path, list_entries(file, NDS_PARTS), origin, Gathered(space))
         except NoList:
             pass
         except (ValueError, RecursionError) as error:
@@ -69,39 +74,39 @@ def read_json(path: Path, origin: Origin) -> tuple[Rows, list[str]]:
     if not isinstance(content, dict) or not set(content) & set(NDS_PARTS):
         raise origin.damaged(path, "it is not a list of rows")
     parts = [part for part in content.values() if isinstance(part, list)]
-    return _read_rows(path, itertools.chain.from_iterable(parts), origin)
+    return _read_rows(path, itertools.chain.from_iterable(parts), origin, Gathered(space))
 
 
-def _read_rows(path: Path, entries: Iterator[Any], origin: Origin) -> tuple[Rows, list[str]]:
+def _read_rows(path: Path, entries: Iterator[Any], origin: Origin, gathered: Gathered) -> tuple[Gathered, list[str]]:
     first = next(entries, None)
     if first is None:
         raise origin.damaged(path, "it is not a list of rows")
     entries = itertools.chain([first], entries)
     if isinstance(first, dict) and "net" in first:
-        return _nds(path, entries, origin)
+        return gathered, _nds(path, entries, origin, gathered)
     read = _pair if isinstance(first, list) else _record
-    gathered = Gathered()
     for number, row in enumerate(entries, 1):
         gathered.add(*read(path, row, number, origin))
-    return gathered.rows(), []
+    return gathered, []
 
 
-def _nds(path: Path, records: Iterator[Any], origin: Origin) -> tuple[Rows, list[str]]:
-    """`accuracy`, 100 minus the test error after the last epoch in percent, `params` and `flops` of each record."""
-    gathered = Gathered()
+def _nds(path: Path, records: Iterator[Any], origin: Origin, gathered: Gathered) -> list[str]:
+    """`accuracy`, 100 minus the test error after the last epoch in percent, `params` and `flops` of each record.
+
+    Returns what the user should know of the trainings.
+    """
     training = set()
     diverged = 0
     for number, record in enumerate(records, 1):
         try:
-            errors = record["test_ep_top1"]
+            net, errors, options = record["net"], record["test_ep_top1"], record.get("optim", {})
             error = float(errors[-1]) if errors else math.nan
-            text = json.dumps(record["net"])
-            training.add(tuple(record.get("optim", {}).get(key) for key in TRAINED_WITH))
+            training.add(tuple(map(options.get, TRAINED_WITH)))
+            counts = _numbers({key: record[key] for key in record if key in COUNTS})
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as cause:
             raise origin.damaged(path, f"record {number} is not one of NDS ({cause!r})") from cause
         diverged += error >= DIVERGED
-        values = {"accuracy": round(100 - error, DIGITS) if math.isfinite(error) else math.nan}
-        gathered.add(text, values | {key: v for key, v in _numbers(record).items() if key in ("params", "flops")})
+        gathered.add(net, {"accuracy": round(100 - error, DIGITS) if math.isfinite(error) else math.nan, **counts})
     warnings = []
     if len(training) > 1:
         warnings.append(
@@ -110,10 +115,10 @@ def _nds(path: Path, records: Iterator[Any], origin: Origin) -> tuple[Rows, list
         )
     if diverged:
         warnings.append(f"{diverged:,} records have an error of {DIVERGED:g} % or more; they are used like the others")
-    return gathered.rows(), warnings
+    return warnings
 
 
-def _pair(path: Path, row: Any, number: int, origin: Origin) -> tuple[str, dict[str, float]]:
+def _pair(path: Path, row: Any, number: int, origin: Origin) -> tuple[Any, dict[str, float]]:
     """[configuration, metric], or [configuration, {name: metric}]."""
     if not isinstance(row, list) or len(row) != 2:
         raise origin.damaged(path, f"row {number} is not a pair [configuration, metric]")
@@ -121,24 +126,20 @@ def _pair(path: Path, row: Any, number: int, origin: Origin) -> tuple[str, dict[
     values = _numbers(value) if isinstance(value, dict) else _numbers({METRIC: value})
     if not values and value is not None:
         raise origin.damaged(path, f"row {number} has {str(value)[:40]!r}, not a number")
-    return _text(row[0]), values
+    return row[0], values
 
 
-def _record(path: Path, row: Any, number: int, origin: Origin) -> tuple[str, dict[str, float]]:
+def _record(path: Path, row: Any, number: int, origin: Origin) -> tuple[Any, dict[str, float]]:
     """{"arch": text, NAME: number, ...}, or a configuration whose further keys are numbers."""
     if isinstance(row, dict):
         for key in ("arch", "arch_str"):
             if key in row:
-                return _text(row[key]), _numbers(row)
+                return row[key], _numbers(row)
         if set(CONFIGURATION) <= set(row):
-            return _text({key: row[key] for key in CONFIGURATION}), _numbers(
+            return {key: row[key] for key in CONFIGURATION}, _numbers(
                 {key: value for key, value in row.items() if key not in CONFIGURATION}
             )
     raise origin.damaged(path, f"row {number} has no arch, no net and no configuration")
-
-
-def _text(architecture: Any) -> str:
-    return architecture if isinstance(architecture, str) else json.dumps(architecture)
 
 
 def _numbers(row: Json) -> dict[str, float]:

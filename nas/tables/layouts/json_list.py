@@ -1,10 +1,10 @@
-"""Read the entries of a long JSON list one after the other, so that only one of them is in memory at a time."""
+"""Read the entries of long JSON lists one after the other, so that only one of them is in memory at a time."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 BLOCK = 2**20  # characters that are read at once
@@ -12,34 +12,68 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class NoList(ValueError):
-    """The text is no JSON list."""
+    """The text is no JSON list, and no object of lists."""
 
 
-def list_entries(file: TextIO) -> Iterator[Any]:
-    """The entries of the list that a file holds, in order.
+def list_entries(file: TextIO, keys: Sequence[str] = ()) -> Iterator[Any]:
+    """The entries of the list that a file holds, in order; of an object whose first key is one of `keys`, of its lists.
 
-    Raises NoList if it does not begin as one, and ValueError, with the number of the entry, where it is not JSON.
+    Raises NoList if it does not begin as one of these, and ValueError, with the number of the entry, where it is not
+    JSON.
     """
     text = _Text(file)
-    if text.sign() != "[":
-        raise NoList("it is no list")
-    text.at += 1
-    number = 1
     try:
-        if text.sign() != "]":
-            yield text.value()
-            while text.sign() == ",":
-                text.at += 1
-                number += 1
-                yield text.value()
-        if text.sign() != "]":
-            raise ValueError("expecting ',' or ']' after it")
-        text.at += 1
+        if text.sign() == "{":
+            yield from _of_object(text, keys)
+        elif text.sign() == "[":
+            yield from _of_list(text)
+        else:
+            raise NoList("it is no list")
         if text.sign():
             raise ValueError("extra data after the list")
+    except NoList:
+        raise
     except (ValueError, RecursionError) as error:
         why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise ValueError(f"entry {number}: {why}") from error
+        raise ValueError(f"entry {max(1, text.entries)}: {why}") from error
+
+
+def _of_list(text: _Text) -> Iterator[Any]:
+    for _ in _items(text, "]"):
+        text.entries += 1
+        yield text.value()
+
+
+def _of_object(text: _Text, keys: Sequence[str]) -> Iterator[Any]:
+    """The entries of all lists among the values of an object."""
+    begun = False
+    for _ in _items(text, "}"):
+        key = text.value()
+        if not begun and key not in keys:
+            raise NoList(f"it is an object that begins with {key!r}")
+        begun = True
+        if not isinstance(key, str) or text.sign() != ":":
+            raise ValueError("expecting a key and ':' after it")
+        text.at += 1
+        if text.sign() == "[":
+            yield from _of_list(text)
+        else:
+            text.value()
+    if not begun:
+        raise NoList("it is an empty object")
+
+
+def _items(text: _Text, end: str) -> Iterator[None]:
+    """Stop before each item of a list or an object; `end` closes it."""
+    text.at += 1
+    if text.sign() != end:
+        yield
+        while text.sign() == ",":
+            text.at += 1
+            yield
+    if text.sign() != end:
+        raise ValueError(f"expecting ',' or '{end}' after it")
+    text.at += 1
 
 
 class _Text:
@@ -47,6 +81,7 @@ class _Text:
 
     def __init__(self, file: TextIO) -> None:
         self.file, self.text, self.at = file, "", 0
+        self.entries = 0  # of lists, that have begun
         self.decoder = json.JSONDecoder()
 
     def sign(self) -> str:

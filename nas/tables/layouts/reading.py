@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from nas.core.errors import InputError
 from nas.search_spaces import SearchSpace
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, Rows, read_csv
 from nas.tables.layouts.json_files import read_json
 from nas.tables.layouts.official_files import check_readable
 from nas.tables.layouts.quantities import Quantity, quantity
+from nas.tables.layouts.used_rows import UsedRows
 from nas.tables.repeated import log_once
 
 IGNORED = ("index", "hash", "canonical", "reason")  # columns of a CSV file that hold no values
@@ -83,45 +83,29 @@ def read_columns(path: Path, space: SearchSpace[Any]) -> SpaceTable:
     )
     check_readable(path, space.name, origin)
     if path.suffix.lower() == ".json":
-        rows, warnings = read_json(path, origin)
+        gathered, warnings = read_json(path, origin, space)
+        used, columns = gathered.used, gathered.arrays()
     else:
-        rows, warnings = read_csv(path, origin, IGNORED, CELL_PARTS), []
-    if not rows.columns:
+        rows = read_csv(path, origin, IGNORED, CELL_PARTS)
+        used, columns, warnings = _used(rows, space), rows.columns, []
+    if not columns:
         raise origin.damaged(path, "no column holds numbers")
-    architectures, used, dropped = _own_strings(path, rows, space, origin)
-    columns = {name: values[used] for name, values in rows.columns.items()}
-    table = SpaceTable(path, architectures, columns, space, len(rows.architectures), dropped, warnings)
+    if not used.architectures:
+        why = used.why or "no value"
+        raise origin.damaged(path, f"no row is an architecture of {space.name} with a value ({why})")
+    columns = {name: values[used.numbers] for name, values in columns.items()}
+    table = SpaceTable(path, used.architectures, columns, space, used.count, used.dropped(), warnings)
     for warning in warnings:
         log_once(f"{path}: {warning}")
-    if dropped:
+    if table.dropped:
         log_once(table.remarks()[0])
     return table
 
 
-def _own_strings(
-    path: Path, rows: Rows, space: SearchSpace[Any], origin: Origin
-) -> tuple[list[str], list[int], dict[str, int]]:
-    """The space's own strings of the usable rows, the numbers of these rows, and how many are dropped by reason.
-
-    Raises InputError if none is usable.
-    """
-    valued = np.any([np.isfinite(values) for values in rows.columns.values()], axis=0)
-    architectures, used = [], []
-    foreign, first = 0, ""
-    for row, text in enumerate(rows.architectures):
-        if not valued[row]:
-            continue
-        try:
-            own = str(space.parse(text))
-            architectures.append(text if own == text else own)  # one copy of equal strings stays in memory
-        except InputError as error:
-            foreign, first = foreign + 1, first or f"row {row + 1}: {error}"
-        else:
-            used.append(row)
-    if not used:
-        raise origin.damaged(path, f"no row is an architecture of {space.name} with a value ({first or 'no value'})")
-    counts = {
-        "no value in any column": len(valued) - int(valued.sum()),
-        f"no architecture of {space.name} (the first is {first.rstrip('.')})": foreign,
-    }
-    return architectures, used, {reason: count for reason, count in counts.items() if count}
+def _used(rows: Rows, space: SearchSpace[Any]) -> UsedRows:
+    """The rows of a CSV file that are used."""
+    used = UsedRows(space)
+    valued = np.any([np.isfinite(values) for values in rows.columns.values()], axis=0) if rows.columns else ()
+    for text, has_value in zip(rows.architectures, valued):
+        used.add(text, bool(has_value))
+    return used
