@@ -501,6 +501,7 @@ def _tables() -> Iterator[Case]:
         "tables supernets --robustness {inputs}/robustness --rows rows --csv percentiles.csv",
         "tables supernets --robustness {inputs}/robustness --rows rows --columns clean --strategies darts --hours 1 "
         "--json",
+        "tables supernets --robustness {inputs}/robustness --rows rows --plan screening",
     )
 
 

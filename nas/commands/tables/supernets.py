@@ -10,8 +10,12 @@ from nas.commands.tables.options import DATASET, Files, names_in, output_options
 from nas.core.errors import InputError
 
 if TYPE_CHECKING:
+    from nas.core.io.records import Json
     from nas.studies.plots.trajectories import Paths
-    from nas.studies.supernets.judge import Comparison, Judged
+    from nas.studies.supernets.goal import Goal
+    from nas.studies.supernets.judge import Comparison, Judged, RandomCells
+    from nas.studies.supernets.plan import Plan
+    from nas.studies.supernets.runs import Found
 
 
 class Supernets(Command):
@@ -20,7 +24,8 @@ class Supernets(Command):
     The searches, their settings and their seeds are fixed (docs/studies/supernets.md). Finished ones are rows of two
     small files; without --images they are read. With it, the missing ones are made first, which takes hours; a killed
     call goes on where it was. Examples: `nas tables supernets --robustness robustness-dataset --rows DIR`;
-    the same with `--images cifar10.npz --hours 2`.
+    the same with `--images cifar10.npz --hours 2`. Further plans with rows of their own are the screening of changes of
+    rnas-max (`--plan screening`), and the best two of these at full cost on other seeds (`--plan fresh`).
     """
 
     name, place = "tables supernets", 17
@@ -30,8 +35,13 @@ class Supernets(Command):
         Option("robbench", "NAS-RobBench-201; columns robbench:NAME.", "CSV", Path),
         Option("columns", "Columns, separated by commas; by default clean, attacks and HRS.", default=""),
         Option("rows", "The folder of finished searches.", "DIR", Path, ...),
+        Option("plan", "Which searches: comparison, screening or fresh.", default="comparison"),
         Option("images", "An .npz file of training images; makes the searches that are missing.", "FILE", Path),
-        Option("strategies", "With --images, only these, separated by commas.", default=""),
+        Option(
+            "strategies",
+            "With --images, only these, separated by commas; with --plan fresh by default the best two.",
+            default="",
+        ),
         Option("hours", "With --images, begin no search after so many hours.", type=float, default=1e6),
         *output_options("the percentiles", "Draw the weights of α and the derived cell after each epoch"),
     )
@@ -44,6 +54,7 @@ class Supernets(Command):
         robbench: Path | None,
         columns: str,
         rows: Path,
+        plan: str,
         images: Path | None,
         strategies: str,
         hours: float,
@@ -51,14 +62,19 @@ class Supernets(Command):
         plot: Path | None,
     ) -> None:
         from nas.searches.percentile_ranks import default_columns
-        from nas.studies.supernets.judge import TESTED, RandomCells, compare, judge
+        from nas.studies.supernets.judge import TESTED, RandomCells, judge
         from nas.studies.supernets.making import make
-        from nas.studies.supernets.plan import VARIANTS
+        from nas.studies.supernets.plan import COMPARED
         from nas.studies.supernets.runs import Rows
+        from nas.studies.supernets.screening import FRESH, SCREENING
 
         files = Files({"robustness": robustness, "robbench": robbench}, [], csv, plot)
         files.check("to judge by")
-        known = [variant.strategy for variant in VARIANTS]
+        plans = {one.name: one for one in (COMPARED, SCREENING, FRESH)}
+        if plan not in plans:
+            raise InputError(f"Expected --plan {', '.join(plans)} but got {plan!r}.")
+        chosen_plan = plans[plan]
+        known = [variant.name for variant in chosen_plan.variants]
         unknown = [name for name in names_in(strategies) if name not in known]
         if unknown:
             raise InputError(
@@ -68,19 +84,57 @@ class Supernets(Command):
         chosen = names_in(columns) or [name for name in default_columns(opened) if name != "square@1"]
         opened.chosen(chosen)
         if images is not None:
-            make(Rows(rows, write=True), images, names_in(strategies), hours, output.note)
-        finished = Rows(rows)
+            names = names_in(strategies)
+            if chosen_plan is FRESH and not names:
+                opened.chosen([TESTED])
+                names = _best_of_screening(rows, RandomCells(opened, [TESTED]))
+                output.note(f"the best two of the screening: {', '.join(names)}")
+            make(Rows(rows, write=True, plan=chosen_plan), images, names, hours, output.note)
+        finished = Rows(rows, plan=chosen_plan)
         found, paths = finished.found(), finished.paths()
         if plot is not None and not paths:
             raise InputError(f"Expected finished searches in {rows} to draw but there are none; make some by --images.")
         cells = RandomCells(opened, chosen)
-        judged = judge(found, cells)
-        compared = compare(found, cells) if TESTED in chosen else []
+        judged = judge(found, cells, chosen_plan.variants)
         files.write(lambda: csv_rows(judged), lambda kind: _picture(paths, kind))
-        output.emit(
-            {"rows": [one.to_json() for one in judged], "comparisons": [one.to_json() for one in compared]},
-            _text(judged, compared, chosen),
+        value, text = _conclusions(chosen_plan, found, cells)
+        output.emit({"rows": [one.to_json() for one in judged], **value}, "\n".join([*_text(judged, chosen), *text]))
+
+
+def _conclusions(plan: Plan, found: list[Found], cells: RandomCells) -> tuple[Json, list[str]]:
+    """What follows from the rows by the column that decides, if it is among those of `cells`: as JSON and as text."""
+    from nas.studies.supernets.goal import best, goals
+    from nas.studies.supernets.judge import TESTED, compare
+    from nas.studies.supernets.plan import COMPARED
+    from nas.studies.supernets.screening import SCREENING
+
+    known = TESTED in cells.columns
+    if plan is COMPARED:
+        compared = compare(found, cells) if known else []
+        return {"comparisons": [one.to_json() for one in compared]}, _of_comparisons(compared)
+    reached = goals(found, cells, plan.variants) if known else []
+    value: Json = {"goals": [one.to_json() for one in reached]}
+    text = _of_goals(reached) if known else []
+    if plan is SCREENING and known:
+        value["best"] = best(found, cells, plan.variants)
+        text += [f"best two, for --plan fresh: {', '.join(value['best'])}"] if value["best"] else []
+    return value, text
+
+
+def _best_of_screening(rows: Path, cells: RandomCells) -> list[str]:
+    """Raises InputError if searches of the screening are missing."""
+    from nas.studies.supernets.goal import best
+    from nas.studies.supernets.runs import Rows
+    from nas.studies.supernets.screening import SCREENING
+
+    finished = Rows(rows, plan=SCREENING)
+    missing = [one for one in SCREENING.planned() if not finished.has(one)]
+    if missing:
+        raise InputError(
+            f"Expected a whole screening in {rows}, by which the best two are chosen, but {len(missing)} of its "
+            "searches are missing; make them with --plan screening, or name variants by --strategies."
         )
+    return best(finished.found(), cells, SCREENING.variants)
 
 
 def _picture(paths: Paths, kind: str) -> bytes:
@@ -102,7 +156,7 @@ def csv_rows(judged: list[Judged]) -> str:
     return csv_text(lines)
 
 
-def _text(judged: list[Judged], compared: list[Comparison], columns: list[str]) -> str:
+def _text(judged: list[Judged], columns: list[str]) -> list[str]:
     from nas.report.text import table_lines
 
     lines = [["", "length", "seeds", *columns, "among equals", "3x3", "skips", "agreement", "passes", "seconds"]]
@@ -111,12 +165,29 @@ def _text(judged: list[Judged], compared: list[Comparison], columns: list[str]) 
         figures = [f"{one.convolutions:.1f}", f"{one.skips:.1f}", agreement, f"{one.passes:,.0f}", f"{one.seconds:.0f}"]
         percentiles = [*one.percentiles.values(), one.among_equals]
         lines.append([one.strategy, one.length or "-", str(one.seeds), *map(_over_seeds, percentiles), *figures])
-    text = ["median percentile among the cells without none (smallest - largest over seeds)", *table_lines(lines)]
-    for each in compared:
-        text.append(
-            f"{each.strategy} - {each.base}: {each.difference:+.1f} over {each.seeds} seeds, p = {each.p:.3f} (Holm)"
-        )
-    return "\n".join(text)
+    return ["median percentile among the cells without none (smallest - largest over seeds)", *table_lines(lines)]
+
+
+def _of_comparisons(compared: list[Comparison]) -> list[str]:
+    return [
+        f"{each.strategy} - {each.base}: {each.difference:+.1f} over {each.seeds} seeds, p = {each.p:.3f} (Holm)"
+        for each in compared
+    ]
+
+
+def _of_goals(goals: list[Goal]) -> list[str]:
+    """With how many seeds each variant meets the goal, and its difference to the base."""
+    from nas.studies.supernets.goal import AMONG_EQUALS, MOST_CONVOLUTIONS, PERCENTILE, SEEDS_NEEDED
+
+    lines = [
+        f"goal: above percentile {PERCENTILE} in HRS (PGD), above {AMONG_EQUALS} among equals, at most "
+        f"{MOST_CONVOLUTIONS} 3x3 convolutions, with {SEEDS_NEEDED} seeds of five"
+    ]
+    for one in goals:
+        reached = ", reached" if one.reached else ""
+        base = "" if one.difference is None else f"; {one.difference:+.1f} to base over {one.common_seeds} seeds"
+        lines.append(f"{one.strategy}: met with {sum(one.met)} of {len(one.met)} seeds{reached}{base}")
+    return lines
 
 
 def _over_seeds(values: list[float | None]) -> str:

@@ -15,7 +15,7 @@ from nas.core.statistics.paired import holm
 from nas.core.statistics.repetitions import sign_flip
 from nas.search_spaces import NASBench201
 from nas.search_spaces.nasbench201.cell import Cell
-from nas.studies.supernets.plan import COMPARISONS, OWN, VARIANTS
+from nas.studies.supernets.plan import COMPARISONS, OWN, VARIANTS, Variant
 from nas.studies.supernets.runs import Found
 from nas.tables import Collection
 
@@ -94,11 +94,11 @@ def convolutions(cell: Cell) -> int:
     return cell.operations.count("nor_conv_3x3")
 
 
-def judge(found: Sequence[Found], cells: RandomCells) -> list[Judged]:
-    """A row for each strategy and length, in the order of the plan, then random cells and the largest cell."""
+def judge(found: Sequence[Found], cells: RandomCells, variants: Sequence[Variant] = VARIANTS) -> list[Judged]:
+    """A row for each variant and length, in the order of the plan, then random cells and the largest cell."""
     space, rows = NASBench201(), []
     for length in dict.fromkeys(one.length for one in found):
-        for name in (variant.strategy for variant in VARIANTS):
+        for name in (variant.name for variant in variants):
             mine = [one for one in found if (one.strategy, one.length) == (name, length)]
             if mine:
                 rows.append(_judged(name, length, mine, [space.parse(one.arch) for one in mine], cells))

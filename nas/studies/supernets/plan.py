@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 Option = bool | int | float | str | list[int] | None
@@ -34,6 +35,11 @@ class Variant(NamedTuple):
     strategy: str
     options: Mapping[str, Option]
     dear: bool = False  # whether it is run with few seeds only
+    label: str = ""  # its name where a strategy has several variants
+
+    @property
+    def name(self) -> str:
+        return self.label or self.strategy
 
 
 VARIANTS = (
@@ -59,7 +65,7 @@ class Planned(NamedTuple):
     """One search of the study."""
 
     variant: Variant
-    length: str  # OWN or EQUAL
+    length: str  # OWN or EQUAL, or the name of another plan
     seed: int
 
 
@@ -86,3 +92,18 @@ def shortened(variant: Variant, epochs: int) -> dict[str, Option]:
         if isinstance(value, int):
             options[key] = max(round(value * epochs / whole), 1 if key in ("epochs", "samples") else 0)
     return options
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Searches that are made and read together; their rows have files of their own."""
+
+    name: str
+    variants: tuple[Variant, ...]
+    planned: Callable[[], Iterator[Planned]]  # in the order in which they are made
+    rows: str = "searches"  # the names of the files, without .csv
+    paths: str = "cells-by-epoch"
+    half: bool = False  # whether the searches see half of the images
+
+
+COMPARED = Plan("comparison", VARIANTS, planned)

@@ -18,7 +18,18 @@ from nas.search_spaces import NASBench201
 from nas.search_spaces.nasbench201.cell import OPERATIONS
 from nas.strategies.supernet import SUPERNET_STRATEGIES, SupernetStrategy
 from nas.studies.row_store import RowStore
-from nas.studies.supernets.plan import EQUAL, OWN, PROTOCOL, SUPERNET, VARIANTS, Planned, Variant, shortened
+from nas.studies.supernets.plan import (
+    COMPARED,
+    EQUAL,
+    OWN,
+    PROTOCOL,
+    SUPERNET,
+    VARIANTS,
+    Plan,
+    Planned,
+    Variant,
+    shortened,
+)
 
 KEYS = ("strategy", "length", "seed", "arch")
 VALUES = ("epochs", "passes", "seconds")  # forward passes of a batch; seconds of processor time, all stops included
@@ -46,12 +57,15 @@ class Epoch(NamedTuple):
 
 
 class Rows:
-    """The finished searches of a folder, and the cells that they would have derived after each epoch."""
+    """The finished searches of a folder, and the cells that they would have derived after each epoch.
 
-    def __init__(self, folder: Path, write: bool = False) -> None:
-        self.folder = folder
-        self._found = RowStore(folder / "searches.csv", KEYS, VALUES, settings(), write)
-        self._paths = RowStore(folder / "cells-by-epoch.csv", PATH_KEYS, PATH_VALUES, settings(), write)
+    The key `strategy` is the name of a variant.
+    """
+
+    def __init__(self, folder: Path, write: bool = False, plan: Plan = COMPARED) -> None:
+        self.folder, self.plan = folder, plan
+        self._found = RowStore(folder / f"{plan.rows}.csv", KEYS, VALUES, settings(plan), write)
+        self._paths = RowStore(folder / f"{plan.paths}.csv", PATH_KEYS, PATH_VALUES, settings(plan), write)
 
     def found(self) -> list[Found]:
         rows = self._found.rows.items()
@@ -61,7 +75,7 @@ class Rows:
         ]
 
     def has(self, one: Planned) -> bool:
-        mine = (one.variant.strategy, one.length, str(one.seed))
+        mine = (one.variant.name, one.length, str(one.seed))
         return any(key[:3] == mine for key in self._found.rows)
 
     def paths(self) -> dict[tuple[str, str, int], list[Epoch]]:
@@ -74,16 +88,17 @@ class Rows:
 
     def add(self, search: SupernetStrategy, one: Planned, weights: list[list[float]], seconds: float) -> None:
         """Write a finished search; `weights` has the mean weights of the operations after each epoch."""
-        key = (one.variant.strategy, one.length, str(one.seed))
+        key = (one.variant.name, one.length, str(one.seed))
         for row, means in zip(search.history, weights, strict=True):
             self._paths.add((*key, str(row.epoch), row.arch), (row.entropy["entropy_cell"], *means))
         self._found.add((*key, search.result().arch), (float(search.total_epochs), float(search.passes()), seconds))
 
 
-def settings() -> Json:
+def settings(plan: Plan = COMPARED) -> Json:
     """What the numbers depend on, as the files of rows have it in their first line."""
-    variants = {one.strategy: dict(one.options) for one in VARIANTS}
-    return {"supernet": SUPERNET, "protocol": dict(PROTOCOL), "variants": variants}
+    variants = {one.name: {**one.options, **({"strategy": one.strategy} if one.label else {})} for one in plan.variants}
+    images = {"images": "half"} if plan.half else {}
+    return {"supernet": SUPERNET, "protocol": dict(PROTOCOL), "variants": variants, **images}
 
 
 def new_search(variant: Variant, options: Json, seed: int, data: Dataset) -> SupernetStrategy:
@@ -93,8 +108,8 @@ def new_search(variant: Variant, options: Json, seed: int, data: Dataset) -> Sup
 
 
 def planned_search(one: Planned, data: Dataset) -> SupernetStrategy | None:
-    """The search at its start; None if even one epoch of it has more forward passes than `darts` in its own length."""
-    if one.length == OWN:
+    """The search at its start; None if it shall have as few forward passes as `darts` and has more in one epoch."""
+    if one.length != EQUAL:
         return new_search(one.variant, dict(one.variant.options), one.seed, data)
     most = new_search(VARIANTS[0], dict(VARIANTS[0].options), one.seed, data).passes()
     lengths = range(1, int(str(one.variant.options["epochs"])) + 1)
@@ -116,11 +131,12 @@ def mean_weights(search: SupernetStrategy) -> list[float]:
 def compute(one: Planned, rows: Rows, data: Dataset, report: Callable[[str], None]) -> None:
     """Make one search, or go on with it, and write its rows. Its state after each epoch is in a folder `unfinished`."""
     search = planned_search(one, data)
-    name = f"{one.variant.strategy}, {'equal passes' if one.length == EQUAL else 'own length'}, seed {one.seed}"
+    length = {EQUAL: "equal passes", OWN: "own length"}.get(one.length, one.length)
+    name = f"{one.variant.name}, {length}, seed {one.seed}"
     if search is None:
         report(f"{name}: left out, one epoch has more passes than darts")
         return
-    path = rows.folder / "unfinished" / f"{one.variant.strategy}-{one.length}-{one.seed}.pt"
+    path = rows.folder / "unfinished" / f"{one.variant.name}-{one.length}-{one.seed}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     seconds, weights = 0.0, list[list[float]]()
     newest = next(checkpoint.load_newest_valid(path, "supernet study"), None)

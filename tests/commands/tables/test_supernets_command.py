@@ -9,6 +9,7 @@ from commands import nas, nas_json
 
 from nas.studies.row_store import RowStore
 from nas.studies.supernets.runs import KEYS, PATH_KEYS, PATH_VALUES, VALUES, settings
+from nas.studies.supernets.screening import SCREENING
 
 pytestmark = pytest.mark.landing
 THREES = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -34,8 +35,29 @@ def test_found_cells_have_percentiles_and_a_csv_file(tmp_path: Path, data_dir: P
     assert "six 3x3 convolutions" in text
 
 
+def test_a_screening_names_the_best_two_for_other_seeds(tmp_path: Path, data_dir: Path) -> None:
+    tables = ("--robustness", str(data_dir / "robustness-dataset"), "--rows", "rows")
+    store = RowStore(tmp_path / "rows" / "screening.csv", KEYS, VALUES, settings(SCREENING), write=True)
+    for name, arch in (("base", THREES.replace("conv_3x3", "conv_1x1")), ("late", THREES), ("margin", THREES)):
+        store.add((name, "screening", "0", arch), (15, 100, 9))
+    value = nas_json("tables", "supernets", *tables, "--plan", "screening", cwd=tmp_path)
+    assert [row["strategy"] for row in value["rows"][:3]] == ["base", "margin", "late"]
+    assert value["best"] == ["margin", "late"]
+    assert value["goals"][1]["difference"] > 0
+    text = nas("tables", "supernets", *tables, "--plan", "screening", cwd=tmp_path).stdout
+    assert "margin: met with 0 of 1 seeds; +" in text
+    assert "best two, for --plan fresh: margin, late" in text
+    images = ("--images", str(data_dir / "cifar10_train_first4000.npz"))
+    done = nas("tables", "supernets", *tables, "--plan", "fresh", *images, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "53 of its searches are missing" in done.stderr
+
+
 def test_what_the_study_does_not_have_is_refused(tmp_path: Path, data_dir: Path) -> None:
     tables = ("--robustness", str(data_dir / "robustness-dataset"), "--rows", "rows")
     done = nas("tables", "supernets", *tables, "--strategies", "evolution", cwd=tmp_path)
     assert done.returncode == 2
     assert "strategies of the study but got evolution" in done.stderr
+    assert (
+        "--plan comparison, screening, fresh" in nas("tables", "supernets", *tables, "--plan", "x", cwd=tmp_path).stderr
+    )
