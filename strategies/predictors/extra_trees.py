@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.strategies.predictors.base import Prediction, Predictor
+from nas.strategies.predictors.forest import answer, by_columns
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,7 +66,8 @@ class ExtraTrees(Predictor):
 
     def predict(self, features: np.ndarray) -> Prediction:
         x = (self._known(features) - self._centre) / self._width
-        answers = np.stack([tree.predict(x).reshape(len(x), -1) for tree in self._trees.estimators_])
+        x = by_columns(x.astype(np.float32))
+        answers = np.stack([answer(tree, x) for tree in self._trees.estimators_])
         mean, sd = answers.mean(axis=0), answers.std(axis=0)
         return self._shaped(mean * self._scale + self._offset, sd * self._scale)
 
@@ -75,11 +77,12 @@ class ExtraTrees(Predictor):
         Where there is no such tree, the mean of all targets. Needs `bootstrap`.
         """
         x, y = self._fitted
+        x = x.astype(np.float32)
         total, times = np.zeros_like(y), np.zeros((len(y), 1))
         for tree, drawn in zip(self._trees.estimators_, self._trees.estimators_samples_):
             left = np.setdiff1d(np.arange(len(x)), drawn)
             if len(left):
-                total[left] += tree.predict(x[left]).reshape(len(left), -1)
+                total[left] += answer(tree, x[left])
                 times[left] += 1
         return np.where(times > 0, total / np.maximum(times, 1), 0.0) * self._scale + self._offset
 

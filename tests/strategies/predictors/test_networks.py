@@ -12,7 +12,7 @@ from torch import nn
 
 from nas.core.errors import InputError
 from nas.core.seeds import derive
-from nas.strategies.predictors.networks import Networks, NetworksOptions
+from nas.strategies.predictors.networks import BETAS, EPSILON, Networks, NetworksOptions, _glorot, _train
 
 
 def literal(x: np.ndarray, y: np.ndarray, fresh: np.ndarray, seed: int, options: NetworksOptions) -> np.ndarray:
@@ -70,6 +70,27 @@ def test_it_is_the_members_trained_one_by_one(options: NetworksOptions, t: int) 
     np.testing.assert_allclose(mean, targets.mean(axis=0) + scale * expected.mean(axis=0), atol=1e-3 * scale.min())
     np.testing.assert_allclose(sd, scale * expected.std(axis=0), atol=1e-3 * scale.min())
     assert (sd > 0).all()
+
+
+def test_the_written_gradient_has_the_bits_of_automatic_differentiation() -> None:
+    x, y = (torch.from_numpy(part).float() for part in data(41))
+    y, options = (y[:, None] - 500) / 30, NetworksOptions(members=2, layers=3, width=7, epochs=3)
+    generators = [torch.Generator().manual_seed(derive(5, "member", member)) for member in range(2)]
+    layers = [_glorot(a, b, generators) for a, b in pairwise([8, 7, 7, 7, 1])]
+    orders = torch.stack([torch.rand((3, 41), generator=generator).argsort(dim=1) for generator in generators])
+    parameters = [one.requires_grad_() for layer in layers for one in layer]
+    adam = torch.optim.Adam(parameters, lr=options.lr, betas=BETAS, eps=EPSILON, fused=True)
+    for order in orders.unbind(dim=1):
+        for rows in order.split(options.batch_size, dim=1):
+            hidden = x[rows]
+            for weight, bias in layers[:-1]:
+                hidden = torch.baddbmm(bias, hidden, weight).relu()
+            losses = (torch.baddbmm(layers[-1][1], hidden, layers[-1][0]) - y[rows]).abs().mean((1, 2))
+            adam.zero_grad()
+            losses.sum().backward()
+            adam.step()
+    found = [one for layer in _train(x, y, 5, options) for one in layer]
+    assert all(torch.equal(one, other) for one, other in zip(found, parameters, strict=True))
 
 
 def test_features_far_away_are_cut() -> None:
