@@ -11,10 +11,11 @@ import torch
 from test_supernet_study import SPACE, data, random_cells
 
 from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.studies.supernets import runs
 from nas.studies.supernets.goal import best, goals, meets
 from nas.studies.supernets.making import half_of
-from nas.studies.supernets.plan import COMPARED, PROTOCOL
-from nas.studies.supernets.runs import Found, Rows, planned_search, settings
+from nas.studies.supernets.plan import COMPARED, PROTOCOL, Planned
+from nas.studies.supernets.runs import Found, Rows, compute, planned_search, settings
 from nas.studies.supernets.screening import (
     BASE,
     CHANGED,
@@ -62,6 +63,20 @@ def test_the_screening_is_cheap_and_goes_seed_by_seed() -> None:
     assert cheap is not None
     assert dear is not None
     assert cheap.passes() < dear.passes() / 2
+
+
+@pytest.mark.landing
+def test_every_variant_finds_a_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "SUPERNET", {"channels": 2, "cells_per_stage": 1})
+    monkeypatch.setattr(runs, "PROTOCOL", {**PROTOCOL, "batch_size": 16, "crop": 1})
+    rows, said = Rows(tmp_path, write=True, plan=SCREENING), list[str]()
+    for one in SCREENED:
+        short = {**one.options, "epochs": 1, "warm_up": 0, "steps": 1, "alpha_coefficient_after": 0}
+        compute(Planned(one._replace(options=short), "screening", 0), rows, data(), said.append)
+    assert [one.strategy for one in rows.found()] == [one.name for one in SCREENED]
+    assert all(SPACE.parse(one.arch) for one in rows.found())
+    assert "margin, screening, seed 0" in said[1]
+    assert len(rows.paths()["removal", "screening", 0]) == 6  # an epoch before each selection of an edge
 
 
 def test_the_rows_of_the_plans_are_apart(tmp_path: Path) -> None:
