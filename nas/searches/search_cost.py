@@ -18,6 +18,8 @@ from nas.searches import supernet_stage
 from nas.searches.problem import SearchProblem
 from nas.settings.schema import is_supernet
 from nas.strategies.proxies import PROXIES
+from nas.strategies.supernet import PENALTIES
+from nas.strategies.supernet.bilevel import Bilevel
 
 FORECAST_CELLS = 24  # random feasible cells of a forecast
 MAX_DRAWS = 20_000  # attempts to find that many
@@ -26,7 +28,8 @@ MAX_DRAWS = 20_000  # attempts to find that many
 def cost(worker: Worker) -> Cost:
     """The cost of a search: its objective is timed on three cells.
 
-    A pass of a supernet without gradients of weights counts as a full pass; its validation is left out.
+    A pass of a supernet without gradients of weights counts as a full pass; its validation is left out. Each supernet
+    of a search in stages is timed, and so is a penalty of α, whose gradient is of second order.
     """
     settings = worker.settings
     if is_supernet(settings):
@@ -62,8 +65,16 @@ def _of_supernet(worker: Worker) -> Cost:
         strategy.supernet.zero_grad()
         F.cross_entropy(strategy.supernet(x), y).backward()
 
-    passes = strategy.passes()
-    return Cost(passes * median_seconds(step, 3), passes * batch)
+    seconds = passes = 0.0
+    for phase in strategy.phases():
+        whole = median_seconds(step, 3)
+        seconds += phase.passes * whole
+        passes += phase.passes
+        if phase.penalised_steps and isinstance(strategy, Bilevel) and strategy.options.penalty is not None:
+            counted = 1 + PENALTIES.get(strategy.options.penalty).passes
+            measured = median_seconds(lambda: strategy.penalised_gradient((x, y)))  # type: ignore[union-attr]
+            seconds += phase.penalised_steps * (measured - counted * whole)
+    return Cost(seconds, passes * batch)
 
 
 def _of_candidate(worker: Worker) -> Cost:

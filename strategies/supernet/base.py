@@ -34,6 +34,13 @@ class Levels(NamedTuple):
     alpha: dict[str, float]  # empty if α did not learn
 
 
+class Phase(NamedTuple):
+    """A part of a search in the same supernet, as a forecast counts it."""
+
+    passes: int  # see `SupernetStrategy.passes`
+    penalised_steps: int  # steps of α whose loss has a penalty, which costs more than its passes say
+
+
 class DerivedArchitecture(NamedTuple):
     """The architecture that a search ends with."""
 
@@ -140,6 +147,13 @@ class SupernetStrategy(ABC):
 
         Validation and Hessians do not count.
         """
+
+    def phases(self) -> Iterator[Phase]:
+        """The whole search, phase by phase, for a forecast; `supernet` is that of the phase.
+
+        A strategy that was asked for its phases is of no other use.
+        """
+        yield Phase(self.passes(), 0)
 
     # the search
 

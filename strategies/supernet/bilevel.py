@@ -10,6 +10,7 @@ Source: Zhu et al., Robust Neural Architecture Search.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -21,7 +22,7 @@ from torch.nn import functional
 from nas.core.images import unit_range
 from nas.core.io.checkpoint import State
 from nas.search_spaces.supernet import Supernet, differentiate_only
-from nas.strategies.supernet.base import Levels, SupernetStrategy
+from nas.strategies.supernet.base import Levels, Phase, SupernetStrategy
 from nas.strategies.supernet.early_stopping import loss_sharpness
 from nas.strategies.supernet.halves import Batch
 from nas.strategies.supernet.mixing.mixtures import MIXTURES, Mixture
@@ -112,13 +113,16 @@ class Bilevel(SupernetStrategy):
         loss = self.loss_of_alpha(self.epochs_done)
         if self.penalty is None:
             return self.robust_loss(batch, loss, noise)
+        return self.penalised_loss(batch, loss, self.penalty, noise)
+
+    def penalised_loss(self, batch: Batch, loss: RobustLoss, penalty: Penalty, noise: torch.Generator) -> Terms:
         (x, y), m = batch, self.supernet
         leaf = x.detach().requires_grad_()
         clean = loss.outputs(m, leaf)
         terms = loss.at(m, x, loss.perturbed(m, x, noise, clean), y, clean)
-        penalty = self.penalty.compute(m, leaf, y, clean.logits)
-        total = terms.total + self.options.penalty_coefficient * penalty
-        return terms._replace(total=total, penalty=penalty.detach())
+        value = penalty.compute(m, leaf, y, clean.logits)
+        total = terms.total + self.options.penalty_coefficient * value
+        return terms._replace(total=total, penalty=value.detach())
 
     # how operations are mixed
 
@@ -257,3 +261,22 @@ class Bilevel(SupernetStrategy):
             if options.penalty is not None and epoch >= options.penalty_after:
                 total += PENALTIES.get(options.penalty).passes
         return total + sum(loss.attack_passes + loss.loss_passes for loss in losses)
+
+    # what a forecast measures
+
+    def phases(self) -> Iterator[Phase]:
+        yield Phase(self.passes(), self.penalised_steps(range(self.options.epochs)))
+
+    def penalised_steps(self, epochs: Iterable[int]) -> int:
+        options = self.options
+        there = (
+            options.penalty is not None and epoch >= options.penalty_after for epoch in epochs if self.searches(epoch)
+        )
+        return self.steps_per_epoch * sum(there)
+
+    def penalised_gradient(self, batch: Batch) -> list[Tensor]:
+        """∇_α of the cross-entropy and the penalty, whatever the epoch: `1 + penalty.passes` forward passes."""
+        assert self.options.penalty is not None
+        loss, penalty = replace(self.loss, coefficient=0.0), PENALTIES.get(self.options.penalty)
+        with differentiate_only(self.supernet, self.alphas):
+            return gradients(self.penalised_loss(batch, loss, penalty, self.generator("forecast")).total, self.alphas)

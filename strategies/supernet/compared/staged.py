@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ from nas.core.io.checkpoint import State
 from nas.core.optimisation.lr_schedule import cosine
 from nas.search_spaces.base import BuildSettings
 from nas.search_spaces.supernet import Supernet
-from nas.strategies.supernet.base import Levels
+from nas.strategies.supernet.base import Levels, Phase
 from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.variants import DARTSOptions
 
@@ -114,6 +115,15 @@ class StagedSearch(Bilevel):
 
     def searches(self, epoch: int) -> bool:
         return self.epoch_in_stage(epoch) >= self.options.warm_up
+
+    def phases(self) -> Iterator[Phase]:
+        """A phase is a stage."""
+        for stage in range(self.options.stages):
+            if stage:
+                self.enter(stage, self.best_kept(self.options.stage_operations[stage - 1]))
+            epochs = [epoch for epoch in range(self.options.epochs) if self.stage_of(epoch) == stage]
+            passes = self.steps_per_epoch * sum(map(self.passes_of_step, epochs))
+            yield Phase(passes, self.penalised_steps(epochs))
 
     def state_dict(self) -> State:
         return {**super().state_dict(), "kept": self.supernet.kept}
