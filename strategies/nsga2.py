@@ -11,6 +11,7 @@ from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Strategy
+from nas.strategies.evolution import all_random
 from nas.strategies.pareto import crowding, fronts
 
 Member = tuple[Any, tuple[float, ...]]  # an architecture and its fitness in each goal
@@ -44,6 +45,9 @@ class NSGA2(Strategy[Any]):
         self.parents: list[Member] = []
         self.children: list[Member] = []
         self.order: list[tuple[int, float]] = []  # of each parent: front and negative crowding distance; less is better
+
+    def remark(self, budget: int) -> str | None:
+        return all_random(self.name, self.options.population, budget, "population")
 
     def ask(self, n: int) -> list[Any]:
         return [self._propose() for _ in range(n)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from nas.api.opening import open_run
 from nas.api.results import RepeatedRun, RunOutcome, material_of
 from nas.api.tabular import Tabular
 from nas.core.errors import InputError
-from nas.core.io.records import Json
+from nas.core.io.records import HIDDEN, Json
 from nas.report.compare import ComparisonData, Evaluated, compare_evaluated, single_runs
 from nas.report.pages.comparison import page
 from nas.report.paper.latex import latex_of
@@ -24,6 +24,7 @@ from nas.report.write import save_page
 from nas.results import Result
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class ComparedReports(Tabular, ComparisonData):
     """The result of `nas.compare`: `differences`, each with `difference`, `interval`, `corrected` and `significant`.
 
@@ -33,7 +34,8 @@ class ComparedReports(Tabular, ComparisonData):
     [('clean', False), ('fgsm', False)]
     """
 
-    _sources: ClassVar[tuple[tuple[str, Any], ...]] = ()  # the name of each run, and its result or folder
+    # The name of each run, and its result or folder.
+    _sources: tuple[tuple[str, Any], ...] = field(default=(), kw_only=True, metadata=HIDDEN)
 
     def _title(self) -> str:
         significant = sum(row.significant for row in self.differences)
@@ -136,10 +138,8 @@ def compare(*reports: Any) -> ComparedReports:
             given.setdefault(id(report) if one.folder is None else one.folder.resolve(), (one, source))
     named = _with_different_names([one for one, _ in given.values()])
     data = compare_evaluated(named)
-    compared = ComparedReports(**{one.name: getattr(data, one.name) for one in fields(data)})
     sources = tuple((one.name, source) for one, (_, source) in zip(named, given.values()))
-    object.__setattr__(compared, "_sources", sources)
-    return compared
+    return ComparedReports(**{one.name: getattr(data, one.name) for one in fields(data)}, _sources=sources)
 
 
 def _evaluated(report: Any) -> list[Evaluated]:

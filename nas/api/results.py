@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from nas.commands import run_commands
 from nas.core.data import GivenArrays, attacked_positions
 from nas.core.errors import InputError
 from nas.core.io.files import os_errors_as_input_errors, write_atomic
-from nas.core.io.records import Json
+from nas.core.io.records import HIDDEN, Json
 from nas.core.suggestions import suggest
 from nas.export.folder import export
 from nas.report.compare import run_name
@@ -57,19 +58,21 @@ def _unchanged(value: Any) -> Any:
 O = TypeVar("O", bound="RunOutcome")  # noqa: E741
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class RunOutcome(Tabular):
-    """What the result of every run has: its settings, its folder if it was kept, and a page."""
+    """What the result of every run has: its settings, its folder if it was kept, and a page.
 
-    _record: RunRecord
+    Subclasses are dataclasses, so that `dataclasses.replace` keeps the record of the run.
+    """
+
+    _record: RunRecord = field(kw_only=True, metadata=HIDDEN)
     _tables: ClassVar[Mapping[str, Callable[[Any], Any]]] = MappingProxyType({})  # what makes tables of fields, by name
 
     @classmethod
     def of(cls: type[O], result: Result, record: RunRecord) -> O:
         """The result as this class, with the record of its run."""
         values = {one.name: getattr(result, one.name) for one in dataclasses.fields(result)}
-        outcome = cls(**{name: cls._tables.get(name, _unchanged)(value) for name, value in values.items()})
-        object.__setattr__(outcome, "_record", record)
-        return outcome
+        return cls(**{name: cls._tables.get(name, _unchanged)(value) for name, value in values.items()}, _record=record)
 
     @property
     def settings(self) -> Json:
@@ -141,6 +144,7 @@ def material_of(outcome: RunOutcome, name: str | None = None) -> Material:
     )
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Found(RunOutcome, SearchResult):
     """The result of `nas.search`: `best` and `top`, each with `arch`, `canonical` and `metrics`.
 
@@ -152,7 +156,7 @@ class Found(RunOutcome, SearchResult):
     ({'params': 101306.0}, 20, False)
     """
 
-    interrupted: bool = False
+    interrupted: bool = field(default=False, kw_only=True, metadata=HIDDEN)
 
     @property
     def failures(self) -> dict[str, int]:
@@ -173,6 +177,7 @@ class Found(RunOutcome, SearchResult):
         return [{"arch": one.arch, **one.metrics} for one in self.top]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Model(RunOutcome, TrainResult):
     """The result of `nas.train_model`: a trained network with the history of its training.
 
@@ -236,6 +241,7 @@ class Model(RunOutcome, TrainResult):
             return export(run / self.checkpoint, Path(folder).expanduser())
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Report(RunOutcome, EvalResult):
     """The result of `nas.evaluate`: accuracies with intervals, `attacks[name]`, and `correct[name]` for each image.
 
@@ -246,7 +252,7 @@ class Report(RunOutcome, EvalResult):
     """
 
     _tables = MappingProxyType({"checks": Checks})
-    checks: Checks
+    checks: Checks = field(default_factory=Checks)
 
     @cached_property
     def indices(self) -> NDArray[np.int64]:
@@ -280,6 +286,7 @@ def _interval(interval: tuple[float, float]) -> Json:
     return {"low": interval[0], "high": interval[1]}
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class WholeRun(RunOutcome, RunResult):
     """The result of `nas run`: `search`, and `models`, each an evaluated network.
 
@@ -297,6 +304,7 @@ class WholeRun(RunOutcome, RunResult):
         ]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class RepeatedRun(RunOutcome, StudyResult):
     """The result of `nas run` with several seeds.
 
@@ -311,6 +319,7 @@ class RepeatedRun(RunOutcome, StudyResult):
         return [{"run": name} for name in self.runs]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Transfer(RunOutcome, TransferResult):
     """The result of `nas transfer`: which network is fooled by the adversarial examples of which.
 
@@ -330,6 +339,7 @@ class Transfer(RunOutcome, TransferResult):
         ]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class EproxySetting(RunOutcome, DpsResult):
     """The result of `nas dps`: a setting of Eproxy, as text in `setting` and as `options`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,7 @@ def search(
 
     functions = search_stage.functions_of(chosen) if given is None else {given.name: given.function}
     result, record = execute(command, chosen, functions, run, progress, work)
-    found = Found.of(result, record)
-    object.__setattr__(found, "interrupted", interrupted)
-    return found
+    return replace(Found.of(result, record), interrupted=interrupted)
 
 
 def resume(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from nas.results import (
     StudyResult,
     TrainedModel,
 )
+from nas.runs.difference_wording import difference_text
 from nas.runs.given_model import config_or_warning, run_of
 from nas.runs.run_config import read_config
 from nas.runs.run_files import STORE, finished
@@ -233,21 +234,20 @@ def _differences(checkpoints: list[Checkpoint]) -> list[ComparedDifference]:
     differences = []
     for (a_label, b_label, metric, first, second), p, corrected in zip(rows, p_values, holm(p_values)):
         resampled = paired_bootstrap(first, second)
-        differences.append(
-            ComparedDifference(
-                first=a_label,
-                second=b_label,
-                metric=metric,
-                n=len(first),
-                difference=resampled.difference,
-                interval=Interval(resampled.low, resampled.high),
-                bootstrap=resampled.p,
-                p=p,
-                corrected=corrected,
-                significant=corrected < SIGNIFICANCE,
-                text="",
-            )
+        row = ComparedDifference(
+            first=a_label,
+            second=b_label,
+            metric=metric,
+            n=len(first),
+            difference=resampled.difference,
+            interval=Interval(resampled.low, resampled.high),
+            bootstrap=resampled.p,
+            p=p,
+            corrected=corrected,
+            significant=corrected < SIGNIFICANCE,
+            text="",
         )
+        differences.append(replace(row, text=difference_text(row)))
     return differences
 
 

@@ -16,7 +16,8 @@ class ComparedDifference(Difference):
     """The paired difference of two networks on one accuracy.
 
     `corrected` is the p-value after correction for all differences of the comparison: every pair of networks, on every
-    accuracy on which it can be paired. The interval is 95 % and not corrected.
+    accuracy on which it can be paired. The interval is 95 % and not corrected. `text` says all of it in words; it is
+    not in the JSON, and empty where a comparison was read from it.
     """
 
     n: int  # images

@@ -6,7 +6,7 @@ import copy
 import json
 import pickle
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,13 +17,14 @@ import result_factory as make_result
 
 import nas
 from nas.api.execution import RunRecord
-from nas.api.results import outcome
+from nas.api.results import RunOutcome, outcome
 from nas.api.run_files import RunFiles
 from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.report.run_data import read_run_data
 from nas.results import Comparison, EvalResult
 from nas.runs import run_folder
+from nas.runs.difference_wording import difference_text
 from nas.runs.repetitions import summarise
 from nas.settings import schema
 
@@ -95,6 +96,23 @@ def test_what_cannot_be_paired_is_noted(make: Any) -> None:
     html = compared._repr_html_()
     assert html.count("<tr>") == 2
     assert "left out" in html
+
+
+def test_a_difference_says_itself_in_words(make: Any) -> None:
+    rows = nas.compare(make("a", entry(0.9, 1)), make("b", entry(0.4, 2))).differences
+    assert [row.text for row in rows] == [difference_text(row) for row in rows]
+    assert rows[1].text.startswith(f"{100 * rows[1].difference:+.1f} points [")
+
+
+def test_a_changed_copy_keeps_its_run(make: Any) -> None:
+    for kind in RunOutcome.__subclasses__():
+        assert "_record" in {one.name for one in fields(kind)}, f"dataclasses.replace loses the run of a {kind}"
+    report = make("a", entry(0.9, 1))
+    renamed = replace(report, name="mine")
+    assert (renamed.settings, renamed.run, type(renamed.checks)) == (report.settings, report.run, type(report.checks))
+    assert renamed.to_json() == {**report.to_json(), "name": "mine"}
+    compared = nas.compare(renamed, make("b", entry(0.4, 2)))
+    assert replace(compared, notes=["a note"]).to_csv() == compared.to_csv()
 
 
 def test_a_run_counts_once(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

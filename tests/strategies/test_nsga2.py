@@ -53,6 +53,12 @@ def survivors(parents: list[Any], children: list[Any], size: int) -> list[str]:
     return [str(archs[i]) for i in kept[:size]]
 
 
+def test_it_says_when_all_of_a_search_is_random() -> None:
+    strategy = NSGA2(SPACE, GOALS, 0, NSGA2Options(12))
+    assert strategy.remark(13) is None
+    assert "All 12 architectures of nsga2 are random draws" in (strategy.remark(12) or "")
+
+
 def test_who_survives() -> None:
     size, strategy = 12, NSGA2(SPACE, GOALS, 0, NSGA2Options(12))
     parents: list[Any] = []

@@ -16,6 +16,7 @@ R = TypeVar("R", bound="Record")
 
 MAX_REPR = 400  # approximate length of a record's `repr`
 LAST = {"last": True}  # metadata of a field that is written after the fields of subclasses
+HIDDEN = {"hidden": True}  # metadata of a field that is not in the JSON
 
 
 def key(name: str) -> dict[str, str]:
@@ -116,7 +117,7 @@ _SHORT = _ShortRepr()
 def _fields(kind: Any) -> list[tuple[Field[Any], Any]]:
     """The fields in the order in which they are written, each with its annotation."""
     kinds = get_type_hints(kind)
-    own = [member for member in fields(kind) if member.name != "more"]
+    own = [member for member in fields(kind) if member.name != "more" and not member.metadata.get("hidden")]
     own.sort(key=lambda member: bool(member.metadata.get("last")))
     return [(member, kinds[member.name]) for member in own]
 
