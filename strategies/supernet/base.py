@@ -1,4 +1,4 @@
-"""The contract of a search that trains a supernet, and everything that such a search needs except its algorithm."""
+"""The contract of a search that trains a supernet: its epochs, its result, its state."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ import torch
 
 from nas.core.config.conditions import Condition
 from nas.core.data import Dataset
-from nas.core.errors import InputError, NasError
+from nas.core.errors import NasError
 from nas.core.io.checkpoint import State
-from nas.core.optimisation.lr_schedule import cosine
-from nas.core.seeds import derive, seeded
 from nas.results import SupernetEpoch
 from nas.search_spaces.base import BuildSettings, SearchSpace
-from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet.accuracy import accuracies
-from nas.strategies.supernet.building import check_arguments, optimizers
 from nas.strategies.supernet.early_stopping import early_stop, is_collapsing
-from nas.strategies.supernet.halves import Batch, half_batches, halves, on_device
-from nas.strategies.supernet.options import PRECISIONS, BilevelOptions
-from nas.strategies.supernet.perturbations import Budget
+from nas.strategies.supernet.options import BilevelOptions
+from nas.strategies.supernet.training import SupernetTraining
 
 
 class Levels(NamedTuple):
@@ -49,7 +44,7 @@ class DerivedArchitecture(NamedTuple):
     stopped: str | None  # why the search stopped early, if it did
 
 
-class SupernetStrategy(ABC):
+class SupernetStrategy(SupernetTraining, ABC):
     """A search that learns all architectures of a space at once, in one network.
 
     Lifetime: a run makes one, with the settings of the space's `supernet`, and calls `step()` until `done`; each step
@@ -59,20 +54,14 @@ class SupernetStrategy(ABC):
 
     A concrete strategy has a name and a dataclass of options: `BilevelOptions` or a subclass of it.
 
-    An epoch goes once over the weights' half of `dataset.train`. Batches of both halves are augmented, as in the
-    release of DARTS. Accuracies are measured on `dataset.validation`: neither level sees these images, and no choice
-    depends on them.
+    Accuracies are measured on `dataset.validation`: neither level sees these images, and no choice depends on them.
 
-    All randomness of an epoch comes from generators derived from (seed, epoch): one for the batches of each half, one
-    for the perturbations. So with the same seed all strategies and options see the same images in the same order,
     `state_dict` is complete between epochs, and a search that loads it continues to the same bits on a CPU. The state
     refers to the live tensors: save or copy it before the next epoch.
     """
 
-    name: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()  # keys of the bibliography, or BibTeX entries
     published_cost: ClassVar[str | None] = None  # of a search on DARTS, with its source, for `--dry-run`
-    Options: ClassVar[type[BilevelOptions]]
     conditions: ClassVar[Mapping[str, Condition]] = {}  # options that act only with certain values of others
 
     def __init__(
@@ -84,47 +73,12 @@ class SupernetStrategy(ABC):
         settings: BuildSettings | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """`settings`: keyword arguments of `space.supernet` (fields of `space.SupernetSettings`).
-
-        Raises InputError if an option is impossible or the training images are too few or too large to be halved.
-        """
-        self.options = options = options if options is not None else self.Options()
-        options.check()
-        self.space, self.settings, self.seed = space, dict(settings or {}), seed
-        self.device = torch.device(device)
-        self.num_classes, self.normalisation = dataset.num_classes, (dataset.mean, dataset.std)
-        self.install(self.new_supernet())
-        self.weight_half, self.alpha_half = (
-            on_device(half, self.device) for half in halves(dataset.train, dataset.num_classes)
-        )
-        if len(self.alpha_half) < 2:
-            raise InputError(f"Expected at least 4 training images to halve but got {len(dataset.train)}; add images.")
-        self.held_out = on_device(dataset.validation, self.device)
-        self.batch_size = min(options.batch_size, len(self.weight_half), len(self.alpha_half))
-        self.steps_per_epoch = len(self.weight_half) // self.batch_size  # the incomplete last batch is left out
-        self.budget = Budget(options.eps, options.step_size, options.steps)
+        """See `SupernetTraining`. Raises InputError if it does."""
+        super().__init__(space, dataset, seed, options, settings, device)
         self.epochs_done = 0
         self.history: list[SupernetEpoch] = []
         self.stopped: str | None = None  # why a criterion ended the search early, if one did
         self.chosen: SupernetEpoch | None = None  # the epoch whose architecture that criterion chose
-
-    def new_supernet(self, *labels: object, **changes: Any) -> Supernet:
-        """A supernet with fresh weights, drawn from a seed derived from `labels`; `changes` are arguments of it.
-
-        Raises InputError if the supernet of the space does not take what the strategy needs of it.
-        """
-        (mean, std), settings = self.normalisation, {**self.settings, **changes}
-        check_arguments(self.space, changes, self.name)
-        with seeded(derive(self.seed, "supernet", *labels)):
-            supernet = self.space.supernet(self.num_classes, mean=mean, std=std, **settings)
-        return supernet.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-    def install(self, supernet: Supernet) -> None:
-        """Search in this supernet from now on, with new optimisers."""
-        options, self.supernet = self.options, supernet
-        supernet.precision = PRECISIONS[options.precision]
-        self.weights, self.alphas = supernet.weights(), supernet.architecture_parameters()
-        self.weight_optimizer, self.alpha_optimizer = optimizers(self.weights, self.alphas, options)
 
     # the algorithm
 
@@ -136,6 +90,10 @@ class SupernetStrategy(ABC):
     @abstractmethod
     def train_epoch(self, epoch: int) -> Levels:
         """Train the weights and α for one epoch, counted from 0."""
+
+    def searches(self, epoch: int) -> bool:
+        """Whether α learns in this epoch, counted from 0; the first ones are the warm-up, in which it does not."""
+        return epoch >= self.options.warm_up
 
     @abstractmethod
     def eigenvalue(self) -> float:
@@ -239,37 +197,6 @@ class SupernetStrategy(ABC):
         self.history = list(map(SupernetEpoch.from_json, state["history"]))
         self.stopped = state["stopped"]
         self.chosen = None if state["chosen"] is None else SupernetEpoch.from_json(state["chosen"])
-
-    # what an algorithm needs for an epoch
-
-    def searches(self, epoch: int) -> bool:
-        """Whether α learns in this epoch, counted from 0; the first ones are the warm-up, in which it does not."""
-        return epoch >= self.options.warm_up
-
-    def generator(self, *labels: object) -> torch.Generator:
-        """A random generator derived from the seed, one for each purpose (and epoch)."""
-        return torch.Generator(self.device).manual_seed(derive(self.seed, "supernet", *labels))
-
-    def batches(self, epoch: int) -> Iterator[tuple[Batch, Batch]]:
-        """Pairs of a batch of the weights' half and one of α's half, each half in a random order."""
-        weights, alphas = (
-            half_batches(
-                half,
-                self.steps_per_epoch,
-                self.batch_size,
-                self.options.crop,
-                self.options.flip,
-                self.generator(label, epoch),
-            )
-            for half, label in ((self.weight_half, "weights"), (self.alpha_half, "alphas"))
-        )
-        return zip(weights, alphas)
-
-    def set_learning_rate(self, step: int) -> None:
-        """Set the weights' learning rate for a step, counted from 0 over the whole search."""
-        total = self.options.epochs * self.steps_per_epoch
-        for group in self.weight_optimizer.param_groups:
-            group["lr"] = cosine(step, total, self.options.lr, self.options.lr_min)
 
     def _check_finite(self, epoch: int, means: dict[str, float]) -> None:
         for level in ("weight", "alpha"):
