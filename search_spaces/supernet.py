@@ -194,7 +194,8 @@ class Supernet(nn.Module, ABC):
 
         Raises InputError if the supernet does not end in `classify`.
         """
-        self.feature_maps = seen = []
+        seen: list[Tensor] = []
+        self.feature_maps = seen
         try:
             logits = self(x)
         finally:
