@@ -13,22 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from nas.core.images import unit_range
-from nas.core.io.checkpoint import State
-from nas.search_spaces.supernet import Supernet, differentiate_only
-from nas.strategies.supernet.base import Levels, Phase, SupernetStrategy
+from nas.search_spaces.supernet import differentiate_only
+from nas.strategies.supernet.base import Levels, Phase
 from nas.strategies.supernet.early_stopping import loss_sharpness
 from nas.strategies.supernet.halves import Batch
-from nas.strategies.supernet.mixing.mixtures import MIXTURES, Mixture
-from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES, Weights
+from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES
 from nas.strategies.supernet.mixing.options import coefficient_of_alpha
-from nas.strategies.supernet.mixing.skip_dropout import SkipDropout, decayed_rate
+from nas.strategies.supernet.mixing.skip_dropout import SkipDropout
+from nas.strategies.supernet.mixing.steps import MixingStrategy
 from nas.strategies.supernet.penalties import PENALTIES, Penalty
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
@@ -36,15 +33,13 @@ from nas.strategies.supernet.robust_loss import RobustLoss, Terms
 from nas.strategies.supernet.second_order import gradients, second_order_gradient
 
 
-class Bilevel(SupernetStrategy):
+class Bilevel(MixingStrategy):
     """Algorithm 1: for each pair of batches one Adam step of α, then one SGD step of w.
 
     A variant has other defaults of the options (how α mixes operations, whether the mixture is perturbed, what α's loss
     contains) or replaces a method: `loss` (what both levels minimise), `alpha_gradient` (how w*(α) is approximated),
     `searches` (in which epochs α learns), `derived` (how an architecture is chosen).
     """
-
-    dropout: SkipDropout | None = None  # on skip connections, during an epoch
 
     def train_epoch(self, epoch: int) -> Levels:
         searches, loss_of_w, noise = self.searches(epoch), self.loss_of_weights(epoch), self.generator("noise", epoch)
@@ -124,73 +119,7 @@ class Bilevel(SupernetStrategy):
         total = terms.total + self.options.penalty_coefficient * value
         return terms._replace(total=total, penalty=value.detach())
 
-    # how operations are mixed
-
-    def begin_step(self, draws: torch.Generator) -> None:
-        """What all passes of the next step have in common: the mixture, and what skip connections drop."""
-        self.draw_mixture(draws)
-        if self.dropout is not None:
-            self.dropout.begin_step()
-
-    def skip_dropout(self, epoch: int) -> float:
-        """The rate of the dropout on skip connections in an epoch."""
-        return decayed_rate(self.options.skip_dropout, epoch, self.options.epochs, self.options.warm_up)
-
-    def draw_mixture(self, draws: torch.Generator) -> None:
-        """Draw how α mixes the operations in the next step."""
-        options, last = self.options, max(self.options.epochs - 1, 1)
-        fall = (options.temperature - options.temperature_end) * min(self.epochs_done / last, 1)
-        self.supernet.mixer = self.mixture.compute(self.supernet, options.temperature - fall, draws)
-
-    def perturb_mixture(self, train: Batch, draws: torch.Generator) -> None:
-        """Perturb the mixture for the next step of the weights, if the options say so."""
-        m, options = self.supernet, self.options
-        if options.mixture_noise is None:
-            return
-        x, y = train
-        now = {name: one._replace(weights=one.weights.detach()) for name, one in m.mixed().items()}
-
-        def mix(weights: Weights) -> None:
-            m.mixer = lambda name, alpha: now[name]._replace(weights=weights[name])
-
-        def loss(weights: Weights) -> Tensor:
-            mix(weights)
-            return functional.cross_entropy(m(x), y)
-
-        grown = min(self.epochs_done / options.epochs, 1)
-        radius = options.noise_radius + (options.noise_radius_end - options.noise_radius) * grown
-        with differentiate_only(m, ()):
-            before = {name: one.weights for name, one in now.items()}
-            moved = MIXTURE_NOISES.get(options.mixture_noise).compute(before, loss, radius, options.noise_steps, draws)
-        mix(moved)
-
-    def settle(self) -> None:
-        """Let passes mix operations as for held-out images."""
-        self.supernet.mixer = self.mixture.settled(self.supernet)
-
-    def install(self, supernet: Supernet) -> None:
-        super().install(supernet)
-        supernet.independent = self.mixture.independent
-        if not self.options.mix_none and "none" in supernet.operations:
-            there = torch.tensor([name != "none" for name in supernet.operations], device=self.device)
-            supernet.kept = {name: there.expand_as(alpha).clone() for name, alpha in supernet.alphas.items()}
-        self.settle()
-
-    def new_supernet(self, *labels: object, **changes: Any) -> Supernet:
-        options = self.options
-        asked = {"partial": options.partial} if options.partial > 1 else {}
-        asked |= {"edge_weights": True} if options.edge_weights else {}
-        return super().new_supernet(*labels, **{**asked, **changes})
-
-    def load_state_dict(self, state: State) -> None:
-        super().load_state_dict(state)
-        self.settle()
-
     # what variants share
-
-    @cached_property
-    def mixture(self) -> Mixture:
-        return MIXTURES.get(self.options.mixture)
 
     @property
     def penalty(self) -> Penalty | None:
