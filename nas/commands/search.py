@@ -111,7 +111,8 @@ class Search(RunCommand):
             lines += _known(result.warm_start)
             lines += [f"model fitted with {result.library}"] if result.library else []
             lines += _reasons(folder) if failed else []
-        return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
+        run = shlex.quote(str(folder))
+        return [*lines, f"train the best: nas train {run}", f"as a page: nas report {run}"]
 
 
 def _within_limits(limited: LimitedSearch | None) -> list[str]:

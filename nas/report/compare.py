@@ -16,6 +16,7 @@ from nas.core.io.records import Json
 from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.identity import Identity, identities
+from nas.report.notes import doubts
 from nas.report.palette import CHECKPOINTS, marker
 from nas.report.run_data import evaluations_of, trained_models
 from nas.report.wording import ball, listed
@@ -112,7 +113,8 @@ def compare_networks(given: Sequence[Evaluated]) -> ComparisonData:
         if not one.entries:
             notes.append(f"{name} has no attacked network and is left out.")
         checkpoints += _checkpoints(one, name, len(checkpoints))
-    return ComparisonData(checkpoints, _differences(checkpoints), notes + _unpaired_notes(checkpoints))
+    warnings = [sentence for one in checkpoints for sentence in doubts(one.entry, one.label)]
+    return ComparisonData(checkpoints, _differences(checkpoints), notes + _unpaired_notes(checkpoints) + warnings)
 
 
 def single_runs(folders: Sequence[Path]) -> list[Path]:
@@ -231,6 +233,7 @@ def _differences(checkpoints: list[Checkpoint]) -> list[ComparedDifference]:
             first, second = (one.entry.outcomes()[metric].tolist() for one in (a, b))
             rows.append((a.label, b.label, metric, first, second))
     p_values = [mcnemar(first, second) for *_, first, second in rows]
+    doubted = {one.label for one in checkpoints if one.entry.warning_checks}
     differences = []
     for (a_label, b_label, metric, first, second), p, corrected in zip(rows, p_values, holm(p_values)):
         resampled = paired_bootstrap(first, second)
@@ -247,7 +250,7 @@ def _differences(checkpoints: list[Checkpoint]) -> list[ComparedDifference]:
             significant=corrected < SIGNIFICANCE,
             text="",
         )
-        differences.append(replace(row, text=difference_text(row)))
+        differences.append(replace(row, text=difference_text(row, doubted)))
     return differences
 
 

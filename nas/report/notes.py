@@ -11,6 +11,18 @@ def remarks(entry: EvalResult) -> list[str]:
     return [*entry.remarks, *(entry.corruptions.remarks if entry.corruptions else [])]
 
 
+def doubts(entry: EvalResult, label: str) -> list[str]:
+    """A sentence if checks warn: an attack may have failed, so accuracies under attack are upper bounds."""
+    names = entry.warning_checks
+    if not names:
+        return []
+    checks = f"{'check' if len(names) == 1 else 'checks'} {listed(names)} {'warns' if len(names) == 1 else 'warn'}"
+    return [
+        f"{label}: the {checks}. Its robust accuracies and scores are upper bounds: an attack may have failed where "
+        "the network is not robust, and a difference in its favour shows nothing."
+    ]
+
+
 def non_finite_notes(entry: EvalResult) -> list[str]:
     """How many images had a NaN or infinite logit; no sentence if none had."""
     counts = dict(entry.non_finite)

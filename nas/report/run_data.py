@@ -80,7 +80,7 @@ class RunData:
 
     @property
     def space(self) -> str:
-        if "importable" in self.extra:  # a foreign network
+        if "importable" in self.extra or (self.evaluations and all(one.source for one in self.evaluations)):  # foreign
             return "none"
         return self.result.space if isinstance(self.result, (RunResult, StudyResult)) else self.settings["space"]
 

@@ -71,7 +71,8 @@ class Comparison(Record):
     """Evaluated networks and the paired differences of every two of them, with p-values that are corrected together.
 
     A difference is paired image by image (McNemar's exact test, Holm's correction for all differences), so only
-    accuracies on the same images and under the same attacks are compared; `notes` say which networks cannot be.
+    accuracies on the same images and under the same attacks are compared; `notes` say which networks cannot be, and
+    for which networks a check warns that their accuracies under attack are upper bounds.
 
     >>> compared.differences[0].metric, compared.differences[0].n, compared.notes
     ('clean', 16, [])
@@ -79,4 +80,4 @@ class Comparison(Record):
 
     checkpoints: Sequence[ComparedNetwork]
     differences: list[ComparedDifference]
-    notes: list[str]  # which networks cannot be compared, and why
+    notes: list[str]  # which networks cannot be compared, and of which the accuracies are in doubt, and why

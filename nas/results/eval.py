@@ -127,6 +127,15 @@ class EvalResult(Result):
         return any(check.name not in OUTPUT_CHECKS for check in self.checks)
 
     @property
+    def warning_checks(self) -> list[str]:
+        """The names of the checks that give a reason to doubt the accuracies under attack.
+
+        >>> report.warning_checks
+        []
+        """
+        return [check.name for check in self.checks if check.ok == "warn"]
+
+    @property
     def worst_of_several(self) -> WorstCase | None:
         """The worst case of several attacks; None for a single attack, which is its own worst case.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from nas.core.statistics.paired import SIGNIFICANCE
-from nas.results import Difference
+from nas.results import CLEAN, Difference
 
 NOT_SIGNIFICANT = "no difference shown"
 UNTESTED = "not tested, as the result has no outcomes of its images"
@@ -38,11 +40,18 @@ def verdict(row: Difference, better: str) -> str:
     return ", ".join(filter(None, (better if row.significant else NOT_SIGNIFICANT, disagreement(row))))
 
 
-def difference_text(row: Difference) -> str:
-    """A difference with its uncorrected interval and p-values, and whether it is significant; for the command line."""
+def better(row: Difference, winner: str, doubted: bool) -> str:
+    """That the winner is better; if one of its checks warns, under attack only that it keeps more."""
+    return f"{winner} keeps more, but its checks warn" if doubted and row.metric != CLEAN else f"{winner} is better"
+
+
+def difference_text(row: Difference, doubted: Collection[str] = ()) -> str:
+    """A difference with its uncorrected interval and p-values, and the verdict; for the command line.
+
+    `doubted` are the networks of which a check warns.
+    """
     if row.corrected is None:
         return f"{in_points(row)}, {UNTESTED}"
+    winner = row.first if row.difference > 0 else row.second
     text = f"{in_points(row)}, p = {row.p:.2g} ({row.corrected:.2g} corrected)"
-    if row.significant and not disagreement(row):
-        return text
-    return f"{text}, {verdict(row, 'shown')}"
+    return f"{text}, {verdict(row, better(row, winner, winner in doubted))}"

@@ -6,7 +6,7 @@ test for the number of rows. Intervals are 95 % and uncorrected.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -44,7 +44,7 @@ def differences(entries: Sequence[EvalResult]) -> list[Difference]:
                     text="",
                 )
             )
-    return _judged(rows, outcomes)
+    return _judged(rows, outcomes, _doubted(entries))
 
 
 def corrected(result: R) -> R:
@@ -57,7 +57,7 @@ def corrected(result: R) -> R:
     if not isinstance(result, RunResult) or not uncorrected(result):
         return result
     outcomes = {entry.name: entry.outcomes() for entry in result.models}
-    return replace(result, differences=_judged(result.differences, outcomes))
+    return replace(result, differences=_judged(result.differences, outcomes, _doubted(result.models)))
 
 
 def uncorrected(result: Result) -> bool:
@@ -65,7 +65,13 @@ def uncorrected(result: Result) -> bool:
     return isinstance(result, RunResult) and not all(row.judged for row in result.differences)
 
 
-def _judged(rows: Sequence[Difference], outcomes: Mapping[str, Mapping[str, Correct]]) -> list[Difference]:
+def _doubted(entries: Sequence[EvalResult]) -> set[str]:
+    return {entry.name for entry in entries if entry.warning_checks}
+
+
+def _judged(
+    rows: Sequence[Difference], outcomes: Mapping[str, Mapping[str, Correct]], doubted: Collection[str]
+) -> list[Difference]:
     """The rows with `p`, `corrected`, `significant` and their text filled in; all rows are one family.
 
     An unknown p counts as 1: that can only raise the corrected p-values of the others.
@@ -75,7 +81,7 @@ def _judged(rows: Sequence[Difference], outcomes: Mapping[str, Mapping[str, Corr
     for row, p, value in zip(rows, p_values, holm([1.0 if p is None else p for p in p_values])):
         significant = p is not None and value < SIGNIFICANCE
         tested = replace(row, p=p, corrected=None if p is None else value, significant=significant, judged=True)
-        judged.append(replace(tested, text=difference_text(tested)))
+        judged.append(replace(tested, text=difference_text(tested, doubted)))
     return judged
 
 

@@ -131,6 +131,11 @@ def test_of_several_attacks_the_worst_case_is_the_number_to_report() -> None:
     text = text_of(page_of(several))
     assert f"over all 2 attacks, the number to report, it keeps {with_interval(worst.accuracy, worst.interval)}" in text
     assert "the number to report" not in text_of(page_of(make.evaluation({"clean": 90, "pgd20": 40}, 100)))
+    made = [Check("restarts", "pass", "-"), Check("logits", "warn", "-"), Check("black-box", "warn", "-")]
+    doubted = text_of(page_of(entry(checks=made)))
+    assert "the number to report" not in doubted
+    assert "the checks logits and black-box warn. Its robust accuracies and scores are upper bounds" in doubted
+    assert "upper bounds" not in text
 
 
 def test_of_equally_strong_attacks_the_last_is_told_of() -> None:

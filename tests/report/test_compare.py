@@ -23,7 +23,7 @@ from nas.report.compare import ComparisonData, compare, count_checkpoints, front
 from nas.report.figures import comparison as drawn
 from nas.report.pages.common import Pair
 from nas.report.pages.comparison import lines, page, write_comparison
-from nas.results import Difference, EvalResult, Interval, Result
+from nas.results import Check, Difference, EvalResult, Interval, Result
 from nas.runs import run_folder
 from nas.runs.repetitions import summarise
 from nas.settings import schema
@@ -97,6 +97,26 @@ def test_runs_and_evaluations_are_compared_pair_by_pair(make: Maker) -> None:
     row = rows["study: best (adversarial)", "study: random (adversarial)", "worst_case"]
     assert row.difference == pytest.approx(entries[0].worst_case.accuracy - entries[1].worst_case.accuracy)
     assert not found.notes
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_network_whose_checks_warn_wins_nothing(make: Maker) -> None:
+    masked = entry("masked-pgd", 1.0, 1, checks=[Check("logits", "warn", "-"), Check("restarts", "pass", "-")])
+    found = compare([make.single("masked", masked), make.single("honest", entry("honest-pgd", 0.2, 2))])
+    (note,) = found.notes
+    assert note.startswith("masked (adversarial): the check logits warns. Its robust accuracies and scores are upper")
+    rows = {row.metric: row for row in found.differences}
+    assert rows["pgd20"].significant
+    assert rows["pgd20"].text.endswith("corrected), masked (adversarial) keeps more, but its checks warn")
+    shown = text_of(page(found))
+    assert note in shown
+    assert "no. 1 keeps more, but its checks warn" in shown
+    assert "no. 1 is better" not in shown
+    honest = replace(masked, checks=[])
+    again = compare([make.single("a", honest), make.single("b", entry("honest-pgd", 0.2, 2))])
+    assert again.notes == []
+    assert {row.metric: row.text for row in again.differences}["pgd20"].endswith("), a (adversarial) is better")
+    assert "no. 1 is better" in text_of(page(again))
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -34,7 +34,7 @@ def judged_by(entries: list[EvalResult]) -> str | None:
 
 def _percent(axes: Axes, label: str, which: str) -> None:
     getattr(axes, f"set_{which}label")(label)
-    getattr(axes, f"{which}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
+    getattr(axes, f"{which}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
 
 
 def accuracy_pairs(rows: Numbered, judged: str) -> list[tuple[float, float]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from nas.core.io.records import Json
@@ -12,7 +12,7 @@ from nas.report.identity import Identity
 from nas.report.render import distinct
 from nas.report.wording import attack, ball
 from nas.results import Difference, EvalResult, TrainedModel
-from nas.runs.difference_wording import verdict
+from nas.runs.difference_wording import better, verdict
 
 WIDTH = 230  # of the drawing of an interval, in pixels
 
@@ -26,11 +26,14 @@ class Pair:
     rows: Sequence[Difference]
     common: str = ""  # what both have in common, in words
     numbers: tuple[str, str] = ("", "")  # of the two in the page's figures
+    doubted: tuple[bool, bool] = (False, False)  # whether a check of the two warns
 
     def verdict(self, row: Difference) -> str:
         """The verdict on a difference, in words."""
-        number, name = (self.numbers[0], self.first) if row.difference > 0 else (self.numbers[1], self.second)
-        return verdict(row, f"{f'no. {number}' if number else name} is better")
+        winner = 0 if row.difference > 0 else 1
+        number, name = self.numbers[winner], (self.first, self.second)[winner]
+        who = f"no. {number}" if number else name
+        return verdict(row, better(row, who, self.doubted[winner]))
 
 
 def interval_axis(rows: Sequence[Difference]) -> Callable[[float], str]:
@@ -45,17 +48,21 @@ def interval_axis(rows: Sequence[Difference]) -> Callable[[float], str]:
     return place
 
 
-def pairs_of(differences: Sequence[Difference], models: Mapping[str, Identity]) -> list[Pair]:
-    """The differences of a run, pair by pair; two networks that differ only in cell or method are named by it."""
+def pairs_of(differences: Sequence[Difference], models: Mapping[str, Identity], doubted: Collection[str]) -> list[Pair]:
+    """The differences of a run, pair by pair; two networks that differ only in cell or method are named by it.
+
+    `doubted` are the networks of which a check warns.
+    """
     pairs = []
     for (first, second), rows in groupby(differences, key=lambda row: (row.first, row.second)):
         a, b = models.get(first), models.get(second)
         if a is None or b is None or (a.cell != b.cell and a.method != b.method):
-            pairs.append(Pair(first, second, list(rows)))
+            pair = Pair(first, second, list(rows))
         elif a.cell == b.cell:
-            pairs.append(Pair(a.method_label, b.method_label, list(rows), f", {a.cell} cell"))
+            pair = Pair(a.method_label, b.method_label, list(rows), f", {a.cell} cell")
         else:
-            pairs.append(Pair(a.cell, b.cell, list(rows), f", {a.method_label} training"))
+            pair = Pair(a.cell, b.cell, list(rows), f", {a.method_label} training")
+        pairs.append(replace(pair, doubted=(first in doubted, second in doubted)))
     return pairs
 
 

@@ -19,7 +19,7 @@ from nas.report.pages import common
 from nas.report.render import distinct, render
 from nas.report.wording import ball, listed, metric
 from nas.results import WORST_CASE, Comparison
-from nas.runs.difference_wording import difference_text, disagreement
+from nas.runs.difference_wording import disagreement
 
 PAGE = "comparison.html"
 
@@ -86,8 +86,15 @@ def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Drawing, boo
 
 def _pairs(comparison: Comparison) -> list[common.Pair]:
     numbers = {one.label: str(number) for number, one in enumerate(comparison.checkpoints, start=1)}
+    doubted = {one.label for one in comparison.checkpoints if one.entry.warning_checks}
     return [
-        common.Pair(first, second, list(rows), numbers=(numbers[first], numbers[second]))
+        common.Pair(
+            first,
+            second,
+            list(rows),
+            numbers=(numbers[first], numbers[second]),
+            doubted=(first in doubted, second in doubted),
+        )
         for (first, second), rows in groupby(comparison.differences, key=lambda row: (row.first, row.second))
     ]
 
@@ -95,7 +102,7 @@ def _pairs(comparison: Comparison) -> list[common.Pair]:
 def lines(comparison: Comparison) -> list[str]:
     """For the command line: the significant differences, their number, and what could not be paired."""
     texts = [
-        f"{row.first} minus {row.second}, {metric(row.metric)}: {difference_text(row)}"
+        f"{row.first} minus {row.second}, {metric(row.metric)}: {row.text}"
         for row in comparison.differences
         if row.significant
     ]

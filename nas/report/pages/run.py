@@ -35,12 +35,13 @@ def page(run: RunData) -> str:
 def values(run: RunData) -> Json:
     """What the page shows, for its template."""
     name = str(run.settings["name"])
+    space = {} if run.space == "none" else {"space": run.space}  # none for a foreign network
     goals = [goal.name for goal in run.search.goals] if run.search else []
     goal = {"objective" if len(goals) == 1 else "objectives": listed(goals)} if goals else {}
     return dict(
         title=f"{name}: robust architecture search",
         heading=name,
-        terms={"space": run.space, "data": run.data, **goal, "run seed": run.settings["seed"]},
+        terms={**space, "data": run.data, **goal, "run seed": run.settings["seed"]},
         run=run,
         **sentences.summary(run),
         **_accuracies(run),
@@ -66,10 +67,11 @@ def _accuracies(run: RunData) -> Json:
     swept = [(entry, curve, run.models[entry.name]) for entry in run.evaluations for curve in entry.sweep]
     sweep_attacks = distinct(curve.attack for _, curve, _ in swept)
     transfer = run.result if isinstance(run.result, TransferResult) else None
+    doubted = [entry.name for entry in run.evaluations if entry.warning_checks]
     return {
         "attacks": attacks,
         "accuracies": [[one.get(name) for name in attacks] for one in results],
-        "pairs": common.pairs_of(run.differences, run.models),
+        "pairs": common.pairs_of(run.differences, run.models, doubted),
         "x": common.interval_axis(run.differences),
         "transfer": transfer and [(*one, check) for one, check in zip(transfer.attacks.items(), transfer.checks)],
         "sweep_attacks": sweep_attacks,
@@ -121,8 +123,11 @@ def _search(run: RunData) -> Json:
 
 def _cells(run: RunData) -> Json:
     drawn, every_edge = [], []
+    foreign = {entry.arch for entry in run.evaluations if entry.source is not None}
     for name, arch in run.cells().items():
         graphs = run.edges(arch)
+        if not graphs and arch in foreign:
+            continue
         drawings = {}
         for part, edges in graphs.items():
             words = [name, part] if len(graphs) > 1 else [name]

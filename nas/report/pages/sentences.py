@@ -8,6 +8,7 @@ from nas.core.io.records import Json
 from nas.core.radius import radius
 from nas.eval.corruptions import SAME_IMAGES
 from nas.report.identity import METHOD_LABELS
+from nas.report.notes import doubts
 from nas.report.run_data import RunData
 from nas.report.wording import attack, ball, listed, norm, value
 from nas.results import CorruptionResult, EvalResult, TransferResult
@@ -29,7 +30,8 @@ def summary(run: RunData) -> Json:
         for row in run.differences
         if row.first == robust[0].name and row.metric == attacked_by and row.second in run.models
     ]
-    return {"done": done, "strongest": attacked_by, "top": robust[0], "findings": rows}
+    warnings = [sentence for one in run.evaluations for sentence in doubts(one, run.models[one.name].label)]
+    return {"done": done, "strongest": attacked_by, "top": robust[0], "findings": rows, "warnings": warnings}
 
 
 def strongest_attack(entries: list[EvalResult]) -> str:
@@ -132,7 +134,8 @@ def _attacked(run: RunData) -> str:
         f"ε = {radius(first.eps)} ({norm(first.norm)}) on {first.n_test:,} test images."
     )
     for curve in first.sweep:
-        radii = [radius(eps) for eps in curve.eps if eps > 0]
+        own = [first.eps] if curve.attack in first.attacks else []  # measured by the attack itself
+        radii = [radius(eps) for eps in sorted({*curve.eps, *own}) if eps > 0]
         text += f" The accuracy against the radius was measured under {attack(curve.attack)} at ε = {listed(radii)}."
     return text
 

@@ -67,6 +67,7 @@ def _networks(paper: Paper) -> Iterator[Table]:
 def _differences(paper: Paper) -> Iterator[Table]:
     """The difference of every two networks that can be paired, image by image."""
     found = paper.networks.differences
+    doubted = [one.label for one in paper.networks.checkpoints if one.entry.warning_checks]
     rows: list[tuple[str, Sequence[Cell]]] = []
     pairs: list[tuple[str, str]] = []
     for one in found:
@@ -74,14 +75,16 @@ def _differences(paper: Paper) -> Iterator[Table]:
         name = Tex(r" $-$ ").join(breakable(paper.names[label]) for label in pair) if pair not in pairs else ""
         pairs.append(pair)
         numbers = [signed_points(one.difference), signed_interval(one.interval)]
-        last = Cell(probability(one.corrected), bold=one.significant)
+        better = one.first if one.difference > 0 else one.second
+        shown = one.significant and (one.metric == CLEAN or better not in doubted)
+        last = Cell(probability(one.corrected), bold=shown)
         rows.append((Tex(name), [Cell(metric(one.metric)), *map(Cell, numbers), last]))
     if rows:
         about = (
             "Paired differences in points between the accuracies of two networks, with uncorrected 95 % intervals, "
             "and p of McNemar's exact test after Holm's correction for "
             f"{'this one difference' if len(found) == 1 else f'all {len(found):,} differences'}. "
-            f"Bold: below {SIGNIFICANCE:g}."
+            f"Bold: below {SIGNIFICANCE:g}{', unless checks warn for the better network' if doubted else ''}."
         )
         columns = ["accuracy", "difference", "interval", "p"]
         yield Table("tab:differences", [about], "networks", columns, rows)
@@ -123,12 +126,17 @@ def _cells(one: Checkpoint, group: Sequence[Checkpoint], best: dict[str, str | N
 
 
 def _best(paper: Paper, group: Sequence[Checkpoint], name: str) -> str | None:
-    """The label of the network that is significantly better than every other of its table; None if there is none."""
+    """The label of the network that is significantly better than every other of its table; None if there is none.
+
+    Under attack it is none of which a check warns.
+    """
     better = dict.fromkeys((one.label for one in group), 0)
     for row in paper.networks.differences:
         if row.metric == name and row.significant and row.first in better and row.second in better:
             better[row.first if row.difference > 0 else row.second] += 1
-    return next((label for label, count in better.items() if len(group) > 1 and count == len(group) - 1), None)
+    doubted = [] if name == CLEAN else [one.label for one in group if one.entry.warning_checks]
+    winners = [label for label, count in better.items() if len(group) > 1 and count == len(group) - 1]
+    return next((label for label in winners if label not in doubted), None)
 
 
 def _about(paper: Paper, group: Sequence[Checkpoint], attacks: Sequence[str]) -> list[str]:
@@ -151,6 +159,12 @@ def _about(paper: Paper, group: Sequence[Checkpoint], attacks: Sequence[str]) ->
         sentences.append(
             f"Bold: better than every other network of this table, by McNemar's exact test at {SIGNIFICANCE:g} after "
             f"Holm's correction for {count:,} differences; scores are not tested."
+        )
+    doubted = [paper.names[one.label] for one in group if one.entry.warning_checks]
+    if doubted:
+        sentences.append(
+            f"Checks of the attacks warn for {listed(doubted)}: accuracies and scores under attack are upper bounds"
+            f"{', and never bold' if len(group) > 1 and count else ''}."
         )
     foreign = [paper.names[one.label] for one in group if one.entry.training == UNKNOWN]
     if foreign:

@@ -119,6 +119,20 @@ def test_bold_is_what_is_better_than_every_other_network_after_correction() -> N
     assert r"\textbf" not in text[: text.index("tab:differences")]
 
 
+def test_nothing_is_bold_for_a_network_whose_checks_warn() -> None:
+    first, second, third = entries()
+    certain = latex_of(paper(whole([first, second, third])))
+    doubted = replace(second, checks=[Check("zero-gradients", "warn", "-")])
+    text = latex_of(paper(whole([first, doubted, third])))
+    table, differences = text.split(r"\label{tab:differences}")[0], text.split("tab:differences")[-1]
+    assert "warn for best, adversarial: accuracies and scores under attack are upper bounds, and never bold" in table
+    assert not re.findall(r"\\textbf\{(.*?)\}", text[: text.index("tab:differences")])
+    assert r"\textbf" in differences  # clean accuracies are not in doubt
+    assert differences.count(r"\textbf") < certain.split("tab:differences")[-1].count(r"\textbf")
+    assert "unless checks warn for the better network" in text
+    assert "warn" not in certain
+
+
 def test_every_paired_difference_is_in_a_table() -> None:
     shown = paper(whole(entries()))
     (text,) = [one for one in latex_of(shown).split(r"\begin{table}") if "tab:differences" in one]
