@@ -111,8 +111,10 @@ class Search(RunCommand):
             lines += _known(result.warm_start)
             lines += [f"model fitted with {result.library}"] if result.library else []
             lines += _reasons(folder) if failed else []
-        run = shlex.quote(str(folder))
-        return [*lines, f"train the best: nas train {run}", f"as a page: nas report {run}"]
+        return [*lines, f"train the best: nas train {shlex.quote(str(folder))}"]
+
+    def hints(self, folder: Path) -> list[str]:
+        return [f"as a page: nas report {shlex.quote(str(folder))}"]
 
 
 def _within_limits(limited: LimitedSearch | None) -> list[str]:

@@ -24,6 +24,7 @@ def test_the_most_frequent_reasons_with_their_counts(tmp_path: Path) -> None:
     lines = _fill(tmp_path, ["no luck", "too large", "no luck"])
     assert [line for line in lines if line.startswith("why: ")] == ["why: 2× no luck", "why: 1× too large"]
     assert not any("nas report" in line for line in lines), "the command that prints these lines"
+    assert Search().hints(tmp_path) == [f"as a page: nas report {tmp_path}"]
 
 
 def test_further_reasons_are_on_the_page(tmp_path: Path) -> None:

@@ -43,6 +43,22 @@ def test_each_attack_has_a_figure_with_its_norm() -> None:
     assert "L2 (images" in first
 
 
+def test_the_summary_names_all_radii_of_a_curve_the_own_one_too() -> None:
+    swept = make.curve("pgd20", (0.0, 0.9), (0.25, 0.5), (1.0, 0.1))
+    assert "under PGD-20 at ε = 0.25, 0.5 and 1." in text_of(page_of(entry(sweep=[swept])))
+    alone = make.curve("mifgsm", (0.0, 0.9), (0.25, 0.5))
+    assert "at ε = 0.25." in text_of(page_of(entry(sweep=[alone])))
+
+
+def test_a_foreign_network_has_no_cell_and_no_space() -> None:
+    found = entry(source="python:a.Net", arch="python:a.Net", name="Net", training="unknown")
+    settings = {"name": "some run", "seed": 1, "data": {"name": "digits"}, "space": "nasbench201"}
+    models = identities({"Net": "unknown"})
+    html = page(RunData(settings, "eval", {}, found, [], {}, {}, models, ("nas eval", False)))
+    assert not section(html, "Cells")
+    assert "nasbench201" not in text_of(html).split("Settings, seeds")[0]
+
+
 def test_radii_that_differ_a_lot_are_all_named() -> None:
     drawn = curves.robustness("one", "fgsm", [(entry(), curve("fgsm", 0.1 / 255, 8 / 255, 1.0), MODEL)])
     assert all(f"{level}/255" in drawn for level in ("0.1", "8", "255"))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import result_factory as make_result
 from markupsafe import escape
+from matplotlib.figure import Figure
 from report_pages import check_well_formed, text_of
 
 from nas.cli.main import run_command
@@ -73,6 +74,12 @@ class Maker:
 @pytest.fixture
 def make(tmp_path: Path) -> Maker:
     return Maker(tmp_path)
+
+
+def test_ticks_between_whole_percents_are_not_rounded() -> None:
+    axes = Figure().subplots()
+    drawn._percent(axes, "clean accuracy (%)", "x")
+    assert [axes.xaxis.get_major_formatter()(value, None) for value in (0.6, 0.625, 0.675)] == ["60", "62.5", "67.5"]
 
 
 def test_runs_and_evaluations_are_compared_pair_by_pair(make: Maker) -> None:

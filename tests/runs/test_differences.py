@@ -187,7 +187,8 @@ def test_a_verdict_against_its_interval_is_said_too() -> None:
     """The opposite case: the test is below .05 and the interval contains 0."""
     row = replace(row_of(result(*CLEAR).differences), difference=0.1, interval=Interval(-0.01, 0.2), significant=True)
     assert difference_text(replace(row, p=0.001, corrected=0.01)) == (
-        "+10.0 points [-1.0, +20.0], p = 0.001 (0.01 corrected), shown, although the uncorrected interval contains 0"
+        "+10.0 points [-1.0, +20.0], p = 0.001 (0.01 corrected), best-pgd is better, "
+        "although the uncorrected interval contains 0"
     )
 
 

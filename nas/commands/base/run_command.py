@@ -87,6 +87,10 @@ class RunCommand(Command):
     def summary(self, folder: Path, result: Any) -> list[str]:
         """The result for people, line by line."""
 
+    def hints(self, folder: Path) -> list[str]:
+        """What can be done next, line by line, for people who have just made the run."""
+        return []
+
     def report(self, folder: Path, result: Result) -> Path:
         """Write `report.html` into the run's folder and return its path."""
         from nas.report.write import write_report
@@ -171,7 +175,8 @@ class RunCommand(Command):
         except Terminated as error:
             error.run = shlex.quote(str(run.folder))
             raise
-        output.emit(self.presented(run.folder, result), "\n".join(self.summary(run.folder, result)))
+        text = "\n".join([*self.summary(run.folder, result), *self.hints(run.folder)])
+        output.emit(self.presented(run.folder, result), text)
 
     def finish(self, run: Run, watcher: Watcher) -> Result:
         """The result of the run: the one in its folder if it is finished, otherwise that of `execute`."""
