@@ -150,12 +150,10 @@ class ModelBasedStrategy(BatchedStrategy[A]):
 
     def _choose(self, count: int) -> list[A]:
         """The best candidates by the model, filled up with random architectures if there are too few."""
-        candidates, features = self._candidates()
-        usable = np.array(self._allowed(candidates), dtype=bool) & _known(features)
-        candidates, features = [arch for arch, good in zip(candidates, usable) if good], features[usable]
+        candidates, features = self._usable()
         fitness = self._targets(np.array([fit for _, fit in self.observed.values()]))
         seen = self._features([arch for arch, _ in self.observed.values()])
-        learnt = _known(seen)
+        learnt = all_known(seen)
         best: list[A] = []
         if candidates and learnt.any():
             model = self._model(self.rng.getrandbits(32))
@@ -167,6 +165,12 @@ class ModelBasedStrategy(BatchedStrategy[A]):
             )
             best = [candidates[row] for row in order[:count]]
         return self._filled_up(best, count)
+
+    def _usable(self) -> tuple[list[A], np.ndarray]:
+        """The candidates that satisfy the constraints and have a value of every feature, with their features (m, d)."""
+        candidates, features = self._candidates()
+        usable = np.array(self._allowed(candidates), dtype=bool) & all_known(features)
+        return [arch for arch, good in zip(candidates, usable) if good], features[usable]
 
     def _order(
         self, mean: np.ndarray, sd: np.ndarray, fitness: np.ndarray, quantities: Callable[[], np.ndarray]
@@ -241,6 +245,6 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         self.library = state.get("library")  # that of the begun search, whichever are installed now
 
 
-def _known(features: np.ndarray) -> np.ndarray:
+def all_known(features: np.ndarray) -> np.ndarray:
     """(m,): whether all features of a row (m, d) have a value."""
     return np.isfinite(features).all(axis=1)

@@ -12,7 +12,7 @@ import numpy as np
 from nas.core.config.conditions import Condition
 from nas.core.errors import InputError
 from nas.search_spaces.base import SearchSpace
-from nas.strategies.model_based import ModelBasedStrategy
+from nas.strategies.model_based import ModelBasedStrategy, all_known
 from nas.strategies.predictors.adjacency import encoder
 
 Features = Callable[[Sequence[Any]], np.ndarray]
@@ -65,6 +65,7 @@ class PoolStrategy(ModelBasedStrategy[Any]):
     def begin(self) -> None:
         super().begin()
         self._vectors: dict[str, np.ndarray] = {}  # by class; a cache, not part of the state
+        self._possible: np.ndarray | None = None  # of all classes of a small space; a cache as well
 
     def _encoder(self) -> Features:
         """A pure function from architectures to features (n, d), by default their adjacency encoding.
@@ -74,12 +75,20 @@ class PoolStrategy(ModelBasedStrategy[Any]):
         whole: SearchSpace[Any] = getattr(self.space, "whole", self.space)
         return encoder(type(whole))
 
-    def _candidates(self) -> tuple[list[Any], np.ndarray]:
+    def _usable(self) -> tuple[list[Any], np.ndarray]:
+        """As in the base; which classes of a small space can be candidates is found out once."""
         every = self._enumerated()
-        if every is not None:
-            new = np.ones(len(every.archs), dtype=bool)
-            new[[every.rows[key] for key in self.asked]] = False
-            return [every.archs[row] for row in np.flatnonzero(new)], self._filled(every.features[new])
+        if every is None:
+            return super()._usable()
+        if self._possible is None:
+            allowed = np.array(self._allowed(every.archs), dtype=bool)
+            self._possible = allowed & all_known(self._filled(every.features))
+        left = self._possible.copy()
+        left[[every.rows[key] for key in self.asked]] = False
+        return [every.archs[row] for row in np.flatnonzero(left)], self._filled(every.features[left])
+
+    def _candidates(self) -> tuple[list[Any], np.ndarray]:
+        """Of a large space."""
         count = self.options.candidates
         parents = self._ranking()[: self.options.parents]
         mutations = self._mutations(parents, -(-count // len(parents)), count)

@@ -93,7 +93,8 @@ class Generator(nn.Module):
             edges.append(edge)
             into = into.clone()
             into[:, node, :node] = (edge.detach() > PRESENT).to(z.dtype)
-            states = self._passed(torch.cat([states, new.unsqueeze(1)], 1), into[:, : node + 1, : node + 1])
+            if node + 1 < self.nodes:  # nothing follows the last one
+                states = self._passed(torch.cat([states, new.unsqueeze(1)], 1), into[:, : node + 1, : node + 1])
         if ends:
             types[-1] = torch.zeros_like(first)
             types[-1][:, OUTPUT] = CERTAIN

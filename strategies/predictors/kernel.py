@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MAX_ARCHITECTURES = 20_000  # the exact solution takes n² memory and n³ time
+BLOCK = 512  # rows of a large kernel matrix that are computed at once
 JITTER = 1e-4  # as a part of the targets' variance; added to the fitted noise
 FIRST_NOISE = 0.05  # at the start of the fit, as a part of the targets' variance
 FIRST_LINEAR = 0.1
@@ -59,6 +60,11 @@ def _gram(p: _Parameters, x: Tensor, z: Tensor) -> Tensor:
         + p.amplitudes[1].exp() * torch.exp(-_squares(x * rough, z * rough).sqrt())
         + p.linear.exp() * (x @ z.T) / x.shape[1]
     )
+
+
+def _gram_in_blocks(p: _Parameters, x: Tensor, z: Tensor) -> Tensor:
+    """`_gram` of many rows: the intermediate matrices of a block stay in the processor's cache."""
+    return torch.cat([_gram(p, rows, z) for rows in x.split(BLOCK)])
 
 
 def _root(gram: Tensor, noise: Tensor) -> Tensor:
@@ -109,7 +115,7 @@ class Kernel(Predictor):
         self._y = torch.from_numpy((y - self._offset) / np.where(self._scale > 0, self._scale, 1.0))
         p = _Parameters(*(parameter.double() for parameter in self._fit_kernel(self._x.float(), self._y.float())))
         self._parameters = p
-        self._root = _root(_gram(p, self._x, self._x), p.noise.exp())
+        self._root = _root(_gram_in_blocks(p, self._x, self._x), p.noise.exp())
         self._weights = torch.cholesky_solve(self._y, self._root)  # K⁻¹y, (n, t)
         self._amplitude = (self._y * self._weights).mean(dim=0).clamp_min(0)  # each target's scale, squared
         return self
@@ -117,7 +123,7 @@ class Kernel(Predictor):
     def predict(self, features: np.ndarray) -> Prediction:
         x = self._standardised(self._known(features))
         assert self._parameters is not None
-        across = _gram(self._parameters, x, self._x)
+        across = _gram_in_blocks(self._parameters, x, self._x)
         own = self._parameters.amplitudes.exp().sum() + self._parameters.linear.exp() * (x * x).mean(dim=1)
         explained = torch.linalg.solve_triangular(self._root, across.T, upper=False).square().sum(dim=0)
         variance = (own - explained).clamp_min(1e-9)[:, None] * self._amplitude
@@ -129,7 +135,10 @@ class Kernel(Predictor):
 
         Source: Rasmussen and Williams 2006, eq. 5.12.
         """
-        diagonal = torch.cholesky_inverse(self._root).diagonal()
+        from scipy.linalg.lapack import dtrtri
+
+        inverse, _ = dtrtri(self._root.numpy(), lower=1)  # L⁻¹ of K = L·Lᵀ, so diag K⁻¹ = Σ over rows of (L⁻¹)²
+        diagonal = torch.from_numpy(np.einsum("ij,ij->j", inverse, inverse))
         return (self._y - self._weights / diagonal[:, None]).numpy() * self._scale + self._offset
 
     def _fit_kernel(self, x: Tensor, y: Tensor) -> _Parameters:

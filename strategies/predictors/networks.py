@@ -121,13 +121,14 @@ def _adam(layers: list[Layer], gradients: list[Layer], lr: float) -> Callable[[]
     first, second = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))  # moments
     steps = torch.zeros(())
     counts = [steps] * len(weights)
-    settings = {"lr": lr, "beta1": BETAS[0], "beta2": BETAS[1], "eps": EPSILON}
+    beta1, beta2 = BETAS
 
     def step() -> None:
         steps.add_(1)
         torch._fused_adam_(
-            weights, slopes, first, second, [], counts, **settings, weight_decay=0.0, amsgrad=False, maximize=False
-        )
+            weights, slopes, first, second, [], counts, lr=lr, beta1=beta1, beta2=beta2, eps=EPSILON,
+            weight_decay=0.0, amsgrad=False, maximize=False,
+        )  # fmt: skip
 
     return step
 
