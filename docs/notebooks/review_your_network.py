@@ -96,10 +96,11 @@ standard, adversarial = trained(Standard()), trained(Adversarial())
 # %% [markdown]
 # ## Several attacks on the same images
 #
-# FGSM takes one step along the gradient, PGD twenty. APGD chooses its step sizes and follows another loss, so it does
-# not fail for the same reasons as PGD. Square uses no gradient at all: it only asks the network for its logits. The
-# worst case counts an image as correct only if it is correct under every attack; this is the number to report.
-# A table of a paper would add `autoattack`, which takes many times longer.
+# FGSM takes one step along the gradient, PGD twenty. APGD chooses its step sizes and follows another loss, so it can
+# succeed where PGD fails because of its step size or its loss; where there is no gradient, it fails as PGD does. Square
+# uses no gradient at all: it only asks the network for its logits. The worst case counts an image as correct only if it
+# is correct under every attack; this is the number to report. A table of a paper would add `autoattack`, which takes
+# many times longer.
 
 # %%
 import nas
@@ -147,8 +148,8 @@ show(reports["adversarial"], "pass", "warn")
 # ## What a failed check looks like
 #
 # This network rounds each pixel to one of four values before it looks at the image. Rounding has the derivative zero,
-# so no gradient reaches the image. PGD has nothing to follow, and a paper that reports PGD alone would have found a
-# robust network without any adversarial training.
+# so no gradient reaches the image. PGD and APGD have nothing to follow, and a paper that reports these alone would have
+# found a robust network without any adversarial training.
 
 
 # %%

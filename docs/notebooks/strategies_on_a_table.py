@@ -165,24 +165,14 @@ plt.show()
 # ## The same in one call
 #
 # On a table, nobody has to write this loop. The command `nas tables search` runs every strategy on every column, and so
-# does the function `table_search`, much faster. It derives the seeds of its runs in another way, so these are other
-# runs and their numbers differ a little. It gives the mean regret and the share of the runs that reached the optimum.
+# does `nas.table_search`, much faster. It derives the seeds of its runs in another way, so these are other runs and
+# their numbers differ a little. It gives the mean regret and the share of the runs that reached the optimum.
 
 # %%
-from nas.studies.table_search import table_search
-from nas.studies.table_search_settings import TableSearchSettings
-from nas.tables import TableSettings
-
-files = {"scores": ["table.csv"]} if ROBUSTNESS is None else {"robustness": ROBUSTNESS}
-options = tuple(
-    f"{name}.{key.removeprefix('strategy.')}={value}"
-    for name, settings in STRATEGIES.items()
-    for key, value in settings.items()
-)
-study = table_search(
-    TableSettings(**files).open("nasbench201"),
-    TableSearchSettings([objective], list(STRATEGIES), QUERIES, SEEDS, options=options),
-)
+options = {
+    key.replace("strategy", name): value for name, settings in STRATEGIES.items() for key, value in settings.items()
+}
+study = nas.table_search(tables, objective, list(STRATEGIES), queries=QUERIES, seeds=SEEDS, settings=options)
 for name, one in study.strategies.items():
     mean, found = 100 * one.regret[-1] / optimum, one.queries_to_optimum.found
     print(f"{name:12}regret {mean:5.2f} %, optimum in {found:.0%}")

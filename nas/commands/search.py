@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nas.runs.stages.forecast import Cost
     from nas.settings.schema import Settings
 
+PRINTED_OF_FRONT = 10  # printed architectures of a Pareto front
 PRINTED_REASONS = 3  # printed reasons of failed evaluations, the most frequent ones
 
 
@@ -96,7 +97,12 @@ class Search(RunCommand):
         return {**result.to_json(), "run": str(folder)}
 
     def summary(self, folder: Path, result: SearchResult) -> list[str]:
-        lines = [f"{number}. {one.arch}  {_metrics(one)}" for number, one in enumerate(result.top, 1)]
+        from nas.runs.run_files import RESULT
+
+        printed = result.top[:PRINTED_OF_FRONT] if len(result.goals) > 1 else result.top
+        lines = [f"{number}. {one.arch}  {_metrics(one)}" for number, one in enumerate(printed, 1)]
+        more = len(result.top) - len(printed)
+        lines += [f"{more:,} more architectures of the front are in {folder / RESULT}"] if more else []
         lines += _percentile_ranks(result.best.percentile_ranks or {})
         if result.supernet is not None:
             why = f", stopped early: {result.supernet.stopped}" if result.supernet.stopped else ""

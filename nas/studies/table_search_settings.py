@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,4 +96,7 @@ def _checked(strategy: str, overrides: list[str]) -> Any:
         message = error.elsewhere("", strategy, others) if others else error
         raise InputError(f"{strategy}: {message}") from error
     except InputError as error:
-        raise InputError(f"{strategy}: {error}") from error
+        what, advice, how = str(error).partition("; set strategy.")
+        action = re.sub(r"strategy\.(\w+)", rf"--set {strategy}.\1=...", f"strategy.{how}") if advice else ""
+        message = what.replace("strategy.", f"{strategy}.") + (f"; give {action}" if advice else "")
+        raise InputError(f"{strategy}: {message}") from error

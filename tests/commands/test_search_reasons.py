@@ -1,4 +1,4 @@
-"""The text of a search says why evaluations failed."""
+"""The text of a search says why evaluations failed, and how many architectures of a front it does not print."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 from result_factory import searched
 
-from nas.commands.search import PRINTED_REASONS, Search
+from nas.commands.search import PRINTED_OF_FRONT, PRINTED_REASONS, Search
 from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
+from nas.results import Goal
 from nas.runs.run_files import STORE
 
 
@@ -35,3 +36,11 @@ def test_further_reasons_are_on_the_page(tmp_path: Path) -> None:
 
 def test_a_run_without_its_store_has_a_text(tmp_path: Path) -> None:
     assert "12 classes evaluated, 2 of them without a value" in Search().summary(tmp_path, searched())
+
+
+def test_a_long_front_ends_with_the_number_of_the_others(tmp_path: Path) -> None:
+    one, many = searched(), searched().top * (PRINTED_OF_FRONT + 3)
+    front = Search().summary(tmp_path, searched(top=many, goals=[*one.goals, Goal("params")]))
+    assert front[PRINTED_OF_FRONT - 1].startswith(f"{PRINTED_OF_FRONT}. ")
+    assert front[PRINTED_OF_FRONT] == f"3 more architectures of the front are in {tmp_path / 'result.json'}"
+    assert Search().summary(tmp_path, searched(top=many))[len(many) - 1].startswith(f"{len(many)}. "), "as asked for"

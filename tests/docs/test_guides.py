@@ -16,6 +16,8 @@ from nas.cli.arguments import DRY_RUN, JSON
 from nas.commands import COMMANDS
 from nas.commands.base import Option
 from nas.core.config import OVERRIDE, shipped
+from nas.strategies import STRATEGIES
+from nas.studies.table_search_settings import strategy_options
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = sorted((ROOT / "docs/guides").glob("*.md"))
@@ -111,6 +113,26 @@ def test_commands_and_options_in_the_pages_exist() -> None:
         given = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
         wrong += [] if given <= known else [(page, line)]
     assert not wrong
+
+
+def test_options_of_strategies_in_the_pages_are_accepted() -> None:
+    """Those of `nas tables search`, alone and together."""
+    lines = [
+        shlex.split(line) for _, line in lines_of_shell() if line.startswith("nas tables search") and "--set" in line
+    ]
+    assert lines
+    for words in lines:
+        given = [words[number + 1] for number, word in enumerate(words) if word == "--set"]
+        strategy_options(given, words[words.index("--strategy") + 1].split(","))
+
+
+@pytest.mark.parametrize("page", ["guides/own-table.md", "topics/choosing.md"])
+def test_strategies_for_partial_tables_are_those_that_do_not_move(page: str) -> None:
+    text = " ".join((ROOT / "docs" / page).read_text("utf-8").split())
+    named = re.search(r"(?:work \(|does not move to neighbours: )((?:`[a-z-]+`(?:, )?)+)", text)
+    assert named, page
+    names = re.findall(r"`([a-z-]+)`", named[1])
+    assert sorted(names) == sorted(name for name in STRATEGIES.installed if not STRATEGIES.get(name).moves)
 
 
 @pytest.mark.parametrize("page", sorted({page for page, line in lines_of_shell() if _recipe(line)}))

@@ -228,11 +228,15 @@ def test_options_are_checked() -> None:
         ("evolutio.population=7", "did you mean 'evolution'"),
         ("evolution.populatio=7", "did you mean 'population'"),
         ("evolution.population=x", "population"),
-        ("evolution.population=5", "tournament=25"),
+        (
+            "evolution.population=5",
+            r"=25 .*=5; give --set evolution\.tournament=\.\.\. and --set evolution\.population=\.\.\.\.$",
+        ),
+        ("warmup-move.ranked_by=x", r"^warmup-move: Expected warmup-move\.ranked_by to be"),
         ("nsga2.population=5", "one of random, evolution"),
     ]:
         with pytest.raises(InputError, match=words):
-            strategy_options([text], ["random", "evolution"])
+            strategy_options([text], ["random", "evolution", "warmup-move"])
 
 
 @pytest.mark.parametrize(
