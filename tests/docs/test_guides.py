@@ -45,7 +45,7 @@ def test_a_guide_works_as_written(page: Path, tmp_path: Path) -> None:
             file.write_text(text)
             _run([sys.executable, str(file)], tmp_path)
             continue
-        for line in text.splitlines():
+        for line in text.replace("\\\n", " ").splitlines():
             _run([sys.executable, "-m", "nas", *shlex.split(line, comments=True)[1:]], tmp_path)
 
 
