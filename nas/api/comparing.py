@@ -40,7 +40,12 @@ class ComparedReports(Tabular, ComparisonData):
     def _title(self) -> str:
         significant = sum(row.significant for row in self.differences)
         paired = f"{significant} of {len(self.differences)} paired differences are significant"
-        return f"Comparison: {len(self.checkpoints)} networks, {paired}"
+        doubted = self._doubted()
+        warned = f"; checks warn for {', '.join(doubted)}" if doubted else ""
+        return f"Comparison: {len(self.checkpoints)} networks, {paired}{warned}"
+
+    def _doubted(self) -> list[str]:
+        return [one.label for one in self.checkpoints if one.entry.warning_checks]
 
     def _rows(self) -> list[Json]:
         return [
@@ -55,6 +60,7 @@ class ComparedReports(Tabular, ComparisonData):
                 "p": row.p,
                 "corrected": row.corrected,
                 "significant": row.significant,
+                "text": row.text,
             }
             for row in self.differences
         ]

@@ -270,7 +270,8 @@ class Report(RunOutcome, EvalResult):
 
     def _title(self) -> str:
         attacks = ", ".join(f"{name} {one.accuracy:.3f} (HRS {one.hrs:.3f})" for name, one in self.attacks.items())
-        return f"Report: {self.name} on {self.n_test} images: clean {self.clean:.3f}, {attacks}"
+        warned = f"; checks warn: {', '.join(self.warning_checks)}" if self.warning_checks else ""
+        return f"Report: {self.name} on {self.n_test} images: clean {self.clean:.3f}, {attacks}{warned}"
 
     def _rows(self) -> list[Json]:
         rows: list[Json] = [{"metric": "clean", "accuracy": self.clean, **_interval(self.clean_interval), "hrs": None}]

@@ -159,12 +159,17 @@ class ArrayTable(Table):
             first = [rows[text] for text in different]
             values = {name: np.asarray(column, dtype=np.float64)[first] for name, column in given.items()}
         super().__init__(source, different, space)
-        self.repeated = len(texts) - len(different)
+        self.repeated, self.averages = len(texts) - len(different), mean
         self.columns = {name: values[name] for name in columns}
         self.unlisted = {name: values[name] for name in unlisted or {}}
 
     def names(self) -> list[str]:
         return list(self.columns)
+
+    def remarks(self) -> list[str]:
+        if not self.repeated or self.averages:
+            return []
+        return [f"{self.source}: {self.repeated:,} rows repeat an architecture; the first of each counts"]
 
     def _levels(self, name: str) -> np.ndarray:
         column = self.columns.get(name, self.unlisted.get(name))

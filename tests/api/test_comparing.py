@@ -22,7 +22,7 @@ from nas.api.run_files import RunFiles
 from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.report.run_data import read_run_data
-from nas.results import Comparison, EvalResult
+from nas.results import Check, Comparison, EvalResult
 from nas.runs import run_folder
 from nas.runs.difference_wording import difference_text
 from nas.runs.repetitions import summarise
@@ -71,10 +71,21 @@ def test_results_without_a_folder_have_the_same_numbers(make: Any, tmp_path: Pat
     assert [one.label for one in gone.checkpoints] == ["net-pgd 1 (adversarial)", "net-pgd 2 (adversarial)"]
     assert [one.run for one in gone.checkpoints] == [None, None]
     for one, other in zip(gone.differences, kept.differences, strict=True):
-        assert replace(one, first=other.first, second=other.second) == other
+        assert replace(one, first=other.first, second=other.second, text=other.text) == other
+        assert one.text.replace("net-pgd 1", "a").replace("net-pgd 2", "b") == other.text
     assert "<h1>2 checkpoints compared</h1>" in gone.save_page(tmp_path / "page.html").read_text()
     mixed = nas.compare(make("e", entry(0.9, 1), temporary=True), tmp_path / "b")
     assert [one.label for one in mixed.checkpoints] == ["net-pgd (adversarial)", "b (adversarial)"]
+
+
+def test_a_network_whose_checks_warn_is_named(make: Any) -> None:
+    warned = entry(0.9, 1)
+    warned = replace(warned, checks=[Check("logits", "warn", "-"), Check("restarts", "pass", "-")])
+    compared = nas.compare(make("a", warned), make("b", entry(0.4, 2)))
+    assert repr(compared).endswith("differences are significant; checks warn for a (adversarial)>")
+    assert "keeps more, but its checks warn" in compared._repr_html_()
+    assert [row["text"] for row in compared._rows()] == [row.text for row in compared.differences]
+    assert "warn" not in repr(nas.compare(make("c", entry(0.9, 1)), make("d", entry(0.4, 2))))
 
 
 def test_what_cannot_be_paired_is_noted(make: Any) -> None:

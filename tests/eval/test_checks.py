@@ -141,6 +141,15 @@ def test_steps_that_gain_a_lot_are_told(count: int, ok: str) -> None:
     assert checks._converged(checks.CheckResults(flags, ()), "more-steps", "", "more").ok == ok
 
 
+def test_a_gain_that_few_images_do_not_show_is_said() -> None:
+    few = {"pgd": [1] * 47 + [0] * 3, "more": [1] * 45 + [0] * 5}
+    found = checks._converged(checks.CheckResults(few, ()), "more-steps", "80 steps", "more")
+    assert found.ok == "pass"
+    assert found.reason == "80 steps: 90.0 % instead of 94.0 % (limit 3 points; more, but 50 images do not show it)"
+    same = checks._converged(checks.CheckResults({**few, "more": few["pgd"]}, ()), "more-steps", "80 steps", "more")
+    assert same.reason.endswith("(limit 3 points)")
+
+
 def test_transfer_that_beats_white_box_is_told() -> None:
     own, weaker, stronger = (np.arange(40) < standing for standing in (20, 25, 0))
     fine = transfer_check("pgd20", ["a", "b"], [[own, weaker], [weaker, own]])

@@ -221,6 +221,18 @@ def test_score_files_keep_their_first_row(tmp_path: Path, caplog: pytest.LogCapt
     table = read_scores(written(tmp_path, "a.csv", f"arch,zen\n{A},1\n{A.replace('+', ' +')},3\n"))
     assert (table.architectures, table.column("zen").tolist(), table.repeated) == ((A,), [1], 1)
     assert not caplog.records
+    (said,) = table.remarks()
+    assert said.endswith("a.csv: 1 rows repeat an architecture; the first of each counts")
+    assert read_scores(written(tmp_path, "b.csv", f"arch,zen\n{A},1\n{B},3\n")).remarks() == []
+
+
+def test_the_names_of_accuracies_say_in_which_direction_they_are_better(tmp_path: Path) -> None:
+    text = f"arch,test,test_error,latency_ms\n{A},.9,.1,3\n{A},.7,.3,3\n{B},.8,.2,2\n"
+    table = read_accuracies(written(tmp_path, "a.csv", text))
+    assert [table.higher_is_better(name) for name in table.names()] == [True, False, False]
+    (said,) = table.remarks()
+    assert said.endswith("a.csv: lower is better for test_error, latency_ms")
+    assert read_accuracies(written(tmp_path, "b.csv", f"arch,val,test\n{A},1,2\n")).remarks() == []
 
 
 def test_architectures_are_read_in_any_notation(tmp_path: Path) -> None:

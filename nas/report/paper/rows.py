@@ -24,7 +24,7 @@ from nas.runs.repetitions import CORRUPTIONS, SCORE
 
 COLUMNS = (
     *("run", "model", "arch", "training", "metric", "value", "unit", "n", "n_of", "low", "high", "sd", "seed"),
-    *("data", "norm", "eps", "checkpoint", "checkpoint_sha256"),
+    *("data", "norm", "eps", "checkpoint", "checkpoint_sha256", "warning_checks"),
 )
 FRACTION = "fraction"
 UNITS = {"params": "weights", "flops": "multiply-adds", "latency": "ms"}
@@ -36,7 +36,8 @@ def csv_of(paper: Paper) -> str:
 
     `value`, the 95 % interval `low` to `high` and the standard deviation `sd` are not rounded, and fractions are not
     in percent; what a number does not have is empty. `n` counts the images or the seeds behind a number, as `n_of`
-    says. Numbers have a decimal point and cells are separated by commas, whatever the language of the system.
+    says; `warning_checks` are the checks of a network that give a reason to doubt its numbers under attack. Numbers
+    have a decimal point and cells are separated by commas, whatever the language of the system.
     """
     rows = [row for material in paper.materials for row in _rows(material)]
     return csv_text([COLUMNS, *([row.get(column) for column in COLUMNS] for row in rows)])
@@ -58,6 +59,7 @@ def _rows(material: Material) -> Iterator[Row]:
             "eps": entry.eps,
             "checkpoint": entry.checkpoint or entry.source,
             "checkpoint_sha256": material.sha256(entry.checkpoint),
+            "warning_checks": " ".join(entry.warning_checks) or None,
         }
         yield from ({**about, **model, **row} for row in _evaluation(entry))
     if isinstance(result, StudyResult):

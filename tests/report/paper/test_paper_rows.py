@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import result_factory as make
@@ -13,7 +14,7 @@ from papers import HOSTILE, N, entries, paper, run_of, whole
 from nas.core.statistics.paired import wilson
 from nas.report.paper.material import Material, with_different_names
 from nas.report.paper.rows import COLUMNS, csv_of
-from nas.results import Interval
+from nas.results import Check, Interval
 from nas.runs.repetitions import summarise
 
 
@@ -84,6 +85,15 @@ def test_other_commands() -> None:
     assert found["train", "chosen epoch", "val_robust_accuracy"] == "0.5"
     assert found["transfer", "b", "pgd20 of a"] == "0.5"
     assert found["dps", "found", "spearman"] == "0.75"
+
+
+def test_numbers_in_doubt_have_the_names_of_the_checks() -> None:
+    first, second = (make.evaluation({"clean": 59, "fgsm": 6}, N, name=name) for name in ("a-pgd", "b-pgd"))
+    made = [Check("logits", "warn", "-"), Check("restarts", "pass", "-"), Check("zero-gradients", "warn", "-")]
+    run = run_of(make.whole_run([first, replace(second, checks=made)]), [first, replace(second, checks=made)])
+    rows = read(csv_of(paper(Material("a", run, None))))
+    said = {name: {row["warning_checks"] for row in rows if row["model"] == name} for name in ("a-pgd", "b-pgd")}
+    assert said == {"a-pgd": {""}, "b-pgd": {"logits zero-gradients"}}
 
 
 def test_the_checksum_is_that_of_the_checkpoint(tmp_path: Path) -> None:
