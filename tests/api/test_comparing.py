@@ -81,7 +81,10 @@ def test_results_without_a_folder_have_the_same_numbers(make: Any, tmp_path: Pat
 def test_a_network_whose_checks_warn_is_named(make: Any) -> None:
     warned = entry(0.9, 1)
     warned = replace(warned, checks=[Check("logits", "warn", "-"), Check("restarts", "pass", "-")])
-    compared = nas.compare(make("a", warned), make("b", entry(0.4, 2)))
+    first, second = make("a", warned), make("b", entry(0.4, 2))
+    assert repr(first).endswith("; checks warn: logits>")
+    assert "warn" not in repr(second)
+    compared = nas.compare(first, second)
     assert repr(compared).endswith("differences are significant; checks warn for a (adversarial)>")
     assert "keeps more, but its checks warn" in compared._repr_html_()
     assert [row["text"] for row in compared._rows()] == [row.text for row in compared.differences]
