@@ -98,5 +98,5 @@ def _checked(strategy: str, overrides: list[str]) -> Any:
     except InputError as error:
         what, advice, how = str(error).partition("; set strategy.")
         action = re.sub(r"strategy\.(\w+)", rf"--set {strategy}.\1=...", f"strategy.{how}") if advice else ""
-        message = what.replace("strategy.", f"{strategy}.") + (f"; give {action}" if advice else "")
-        raise InputError(f"{strategy}: {message}") from error
+        text = what.replace("strategy.", f"{strategy}.") + (f"; give {action}" if advice else "")
+        raise InputError(f"{strategy}: {text}") from error
