@@ -40,12 +40,8 @@ class ComparedReports(Tabular, ComparisonData):
     def _title(self) -> str:
         significant = sum(row.significant for row in self.differences)
         paired = f"{significant} of {len(self.differences)} paired differences are significant"
-        doubted = self._doubted()
-        warned = f"; checks warn for {', '.join(doubted)}" if doubted else ""
+        warned = f"; checks warn for {', '.join(self.doubted)}" if self.doubted else ""
         return f"Comparison: {len(self.checkpoints)} networks, {paired}{warned}"
-
-    def _doubted(self) -> list[str]:
-        return [one.label for one in self.checkpoints if one.entry.warning_checks]
 
     def _rows(self) -> list[Json]:
         return [

@@ -81,3 +81,12 @@ class Comparison(Record):
     checkpoints: Sequence[ComparedNetwork]
     differences: list[ComparedDifference]
     notes: list[str]  # which networks cannot be compared, and of which the accuracies are in doubt, and why
+
+    @property
+    def doubted(self) -> list[str]:
+        """The labels of the networks of which a check warns.
+
+        >>> compared.doubted
+        []
+        """
+        return [one.label for one in self.checkpoints if one.entry.warning_checks]

@@ -169,7 +169,7 @@ class ArrayTable(Table):
     def remarks(self) -> list[str]:
         if not self.repeated or self.averages:
             return []
-        return [f"{self.source}: {self.repeated:,} rows repeat an architecture; the first of each counts"]
+        return [f"{self.source}: of an architecture the first row counts; rows that repeat one: {self.repeated:,}"]
 
     def _levels(self, name: str) -> np.ndarray:
         column = self.columns.get(name, self.unlisted.get(name))

@@ -8,7 +8,7 @@ from pathlib import Path
 from nas.core.errors import InputError
 from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, read_csv
-from nas.tables.layouts.quantities import quantity
+from nas.tables.layouts.column_table import ColumnTable
 from nas.tables.official import is_official, read_official
 
 ACCURACIES = Origin(
@@ -45,11 +45,8 @@ def read_accuracies(path: Path, dataset: str = "cifar10") -> ArrayTable:
     return AccuracyTable(str(path), rows.architectures, rows.columns, mean=True)
 
 
-class AccuracyTable(ArrayTable):
-    """Columns of a file of one's own, whose names say in which direction they are better (`quantity`)."""
-
-    def higher_is_better(self, name: str) -> bool:
-        return quantity(name, self.columns[name]).higher_is_better if name in self.columns else True
+class AccuracyTable(ColumnTable):
+    """Columns of a file with accuracies of NAS-Bench-201."""
 
     def remarks(self) -> list[str]:
         lower = [name for name in self.columns if not self.higher_is_better(name)]

@@ -222,7 +222,7 @@ def test_score_files_keep_their_first_row(tmp_path: Path, caplog: pytest.LogCapt
     assert (table.architectures, table.column("zen").tolist(), table.repeated) == ((A,), [1], 1)
     assert not caplog.records
     (said,) = table.remarks()
-    assert said.endswith("a.csv: 1 rows repeat an architecture; the first of each counts")
+    assert said.endswith("a.csv: of an architecture the first row counts; rows that repeat one: 1")
     assert read_scores(written(tmp_path, "b.csv", f"arch,zen\n{A},1\n{B},3\n")).remarks() == []
 
 

@@ -86,14 +86,13 @@ def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Drawing, boo
 
 def _pairs(comparison: Comparison) -> list[common.Pair]:
     numbers = {one.label: str(number) for number, one in enumerate(comparison.checkpoints, start=1)}
-    doubted = {one.label for one in comparison.checkpoints if one.entry.warning_checks}
     return [
         common.Pair(
             first,
             second,
             list(rows),
             numbers=(numbers[first], numbers[second]),
-            doubted=(first in doubted, second in doubted),
+            doubted=(first in comparison.doubted, second in comparison.doubted),
         )
         for (first, second), rows in groupby(comparison.differences, key=lambda row: (row.first, row.second))
     ]

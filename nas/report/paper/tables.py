@@ -67,7 +67,7 @@ def _networks(paper: Paper) -> Iterator[Table]:
 def _differences(paper: Paper) -> Iterator[Table]:
     """The difference of every two networks that can be paired, image by image."""
     found = paper.networks.differences
-    doubted = [one.label for one in paper.networks.checkpoints if one.entry.warning_checks]
+    doubted = paper.networks.doubted
     rows: list[tuple[str, Sequence[Cell]]] = []
     pairs: list[tuple[str, str]] = []
     for one in found:
@@ -134,7 +134,7 @@ def _best(paper: Paper, group: Sequence[Checkpoint], name: str) -> str | None:
     for row in paper.networks.differences:
         if row.metric == name and row.significant and row.first in better and row.second in better:
             better[row.first if row.difference > 0 else row.second] += 1
-    doubted = [] if name == CLEAN else [one.label for one in group if one.entry.warning_checks]
+    doubted = [] if name == CLEAN else paper.networks.doubted
     winners = [label for label, count in better.items() if len(group) > 1 and count == len(group) - 1]
     return next((label for label in winners if label not in doubted), None)
 

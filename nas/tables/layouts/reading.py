@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nas.search_spaces import SearchSpace
-from nas.tables.base import ArrayTable
 from nas.tables.files import Origin, Rows, read_csv
+from nas.tables.layouts.column_table import ColumnTable
 from nas.tables.layouts.json_files import read_json
 from nas.tables.layouts.official_files import check_readable
-from nas.tables.layouts.quantities import Quantity, quantity
 from nas.tables.layouts.used_rows import UsedRows
 from nas.tables.repeated import log_once
 
@@ -22,7 +20,7 @@ IGNORED = ("index", "hash", "canonical", "reason")  # columns of a CSV file that
 CELL_PARTS = ("upper_triangle", "operations")  # the two columns that write a cell of NASBench-101
 
 
-class SpaceTable(ArrayTable):
+class SpaceTable(ColumnTable):
     """Columns of one file, of architectures of one search space. Several rows of an architecture are averaged.
 
     `rows_read` is the number of rows of the file; `dropped` are those that are not used, by the reason.
@@ -40,14 +38,6 @@ class SpaceTable(ArrayTable):
     ) -> None:
         super().__init__(str(path), architectures, columns, space, mean=True, own=True)
         self.rows_read, self.dropped, self.warnings = rows_read, dropped, tuple(warnings)
-
-    @cached_property
-    def quantities(self) -> dict[str, Quantity]:
-        """The direction and the unit of each column."""
-        return {name: quantity(name, values) for name, values in self.columns.items()}
-
-    def higher_is_better(self, name: str) -> bool:
-        return self.quantities[name].higher_is_better if name in self.quantities else True
 
     def is_fraction(self, name: str) -> bool:
         return self.unit(name) == "fraction"
