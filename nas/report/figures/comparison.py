@@ -16,6 +16,7 @@ from nas.results import WORST_CASE, Curve, EvalResult
 
 Numbered = list[tuple[int, Checkpoint]]
 Sweeps = list[tuple[EvalResult, Curve, Identity]]
+WARNED = " (checks warn)"
 HRS_LINES = (0.2, 0.4, 0.6, 0.8)  # for each of these scores, a line joins the points that have this score
 HRS_POINTS = 100  # points of such a line
 
@@ -43,7 +44,10 @@ def accuracy_pairs(rows: Numbered, judged: str) -> list[tuple[float, float]]:
 
 
 def pareto(name: str, rows: Numbered, judged: str) -> Drawing:
-    """Each checkpoint at its clean and robust accuracy, with intervals; a dashed line joins the Pareto front."""
+    """Each checkpoint at its clean and robust accuracy, with intervals; a dashed line joins the Pareto front.
+
+    A marker is hollow if a check warns that the robust accuracy is an upper bound.
+    """
     points = accuracy_pairs(rows, judged)
 
     def draw(axes: Axes) -> None:
@@ -54,8 +58,10 @@ def pareto(name: str, rows: Numbered, judged: str) -> Drawing:
             colour = one.identity.colour
             axes.plot(across, [y, y], color=colour, lw=1, alpha=0.7)
             axes.plot([x, x], up, color=colour, lw=1, alpha=0.7)
-            label = f"{number}: {one.identity.label}"
-            axes.plot([x], [y], one.identity.marker, color=colour, markersize=7, label=label)
+            warned = bool(one.entry.warning_checks)
+            label = f"{number}: {one.identity.label}{WARNED if warned else ''}"
+            fill = "none" if warned else "full"
+            axes.plot([x], [y], one.identity.marker, color=colour, markersize=7, label=label, fillstyle=fill)
             axes.annotate(str(number), (x, y), xytext=(6, 5), textcoords="offset points", color=INK)
         best = [points[index] for index in front(points)]
         axes.plot([x for x, _ in best], [y for _, y in best], color=SOFT, lw=1.2, dashes=(4, 3), zorder=1)

@@ -66,10 +66,10 @@ def values(comparison: ComparisonData) -> Json:
     )
 
 
-def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Drawing, bool]]:
+def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Drawing, bool, bool]]:
     """A figure for each protocol (data, norm, radius): accuracies are comparable only within a protocol.
 
-    The last item says whether the front has several points, which a line joins.
+    The last items say whether the front has several points, which a line joins, and whether a marker is hollow.
     """
     groups: dict[str, Numbered] = {}
     for number, one in rows:
@@ -80,7 +80,8 @@ def _fronts(rows: Numbered) -> list[tuple[str, str, list[Identity], Drawing, boo
         if judged_by is not None:
             drawn = figures.pareto(f"pareto{number}", group, judged_by)
             joined = len(front(figures.accuracy_pairs(group, judged_by))) > 1
-            fronts.append((protocol, judged_by, [one.identity for _, one in group], drawn, joined))
+            hollow = any(one.entry.warning_checks for _, one in group)
+            fronts.append((protocol, judged_by, [one.identity for _, one in group], drawn, joined, hollow))
     return fronts
 
 

@@ -7,7 +7,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from nas.core.errors import InputError
 from nas.core.io.records import Json
+from nas.core.radius import radius
+from nas.eval.plan import AttackOptions, make_attack
 from nas.report.pages.sentences import summary
 from nas.report.paper.bibliography import key_of
 from nas.report.paper.citations import uses
@@ -16,11 +19,13 @@ from nas.report.paper.escape import Tex, breakable, cite, code, tex
 from nas.report.run_data import RunData
 from nas.results import RunResult, StudyResult
 
+STEP_SIZE = "step_size"
 ELSEWHERE = ("name", "run.dir")  # settings that are names of this run and its folder
 
 
 def method(run: RunData, name: str = "") -> Tex:
     """Paragraphs on the method of a run, to be pasted into a paper; `name` tells them from those of other runs."""
+    settings = [*(code(f"{key}={_written(value)}") for key, value in _settings(run)), *_steps(run)]
     return render_tex(
         "paper/method.tex",
         of=Tex(f" of {breakable(name)}." if name else "."),
@@ -30,7 +35,7 @@ def method(run: RunData, name: str = "") -> Tex:
         archs=Tex("; ".join(f"{tex(cell)}: {code(arch)}" for cell, arch in _archs(run).items()) + ".")
         if _archs(run)
         else "",
-        settings=Tex("; ".join(code(f"{key}={_written(value)}") for key, value in _settings(run)) + "."),
+        settings=Tex("; ".join(settings) + "."),
         versions=Tex("; ".join(f"{tex(package)} {tex(version)}" for package, version in _versions(run).items()) + "."),
     )
 
@@ -77,6 +82,24 @@ def _versions(run: RunData) -> dict[str, str]:
 def _settings(run: RunData) -> Iterator[tuple[str, object]]:
     """The settings that had a part in the run."""
     yield from ((key, value) for key, value in _flat(run.settings) if run.acting is None or key in run.acting)
+
+
+def _steps(run: RunData) -> list[Tex]:
+    """The step size of each attack that uses the default of its own, which no setting shows."""
+    chosen: Json = run.settings.get("eval") or {}
+    if chosen.get(STEP_SIZE) is not None:
+        return []
+    sizes: dict[str, str] = {}
+    for entry in run.evaluations:
+        options = AttackOptions(eps=entry.eps, norm=entry.norm)
+        for name in entry.worst_case.attacks:
+            try:
+                attack = make_attack(name, options)
+            except InputError:  # an attack of a package that is not installed here
+                continue
+            if attack.reads is not None and STEP_SIZE in attack.reads:
+                sizes[name] = radius(attack.step_size)
+    return [Tex(f"step size of {code(name)}: {tex(size)}") for name, size in sizes.items()]
 
 
 def _flat(values: Json, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -86,8 +86,19 @@ def _differences(paper: Paper) -> Iterator[Table]:
             f"{'this one difference' if len(found) == 1 else f'all {len(found):,} differences'}. "
             f"Bold: below {SIGNIFICANCE:g}{', unless checks warn for the better network' if doubted else ''}."
         )
+        sentences = [about, *_warned([paper.names[label] for label in doubted])]
         columns = ["accuracy", "difference", "interval", "p"]
-        yield Table("tab:differences", [about], "networks", columns, rows)
+        yield Table("tab:differences", sentences, "networks", columns, rows)
+
+
+def _warned(doubted: Sequence[str], further: str = "") -> list[str]:
+    """A sentence that names the networks of which a check warns, if there are any."""
+    if not doubted:
+        return []
+    return [
+        f"Checks of the attacks warn for {listed(list(doubted))}: accuracies and scores under attack are upper bounds"
+        f"{further}."
+    ]
 
 
 def _accuracies(group: Sequence[Checkpoint]) -> list[str]:
@@ -161,11 +172,7 @@ def _about(paper: Paper, group: Sequence[Checkpoint], attacks: Sequence[str]) ->
             f"Holm's correction for {count:,} differences; scores are not tested."
         )
     doubted = [paper.names[one.label] for one in group if one.entry.warning_checks]
-    if doubted:
-        sentences.append(
-            f"Checks of the attacks warn for {listed(doubted)}: accuracies and scores under attack are upper bounds"
-            f"{', and never bold' if len(group) > 1 and count else ''}."
-        )
+    sentences += _warned(doubted, ", and never bold" if len(group) > 1 and count else "")
     foreign = [paper.names[one.label] for one in group if one.entry.training == UNKNOWN]
     if foreign:
         verb = "was" if len(foreign) == 1 else "were"

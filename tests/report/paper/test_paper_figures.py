@@ -20,7 +20,7 @@ from nas.report.figures import cell_files, cells, curves
 from nas.report.figures.drawing import Drawing, drawings
 from nas.report.pages import comparison, run
 from nas.report.paper.figures import write_figures
-from nas.results import EvalResult
+from nas.results import Check, EvalResult
 from nas.searches.history import Step
 
 pytestmark = pytest.mark.landing
@@ -115,6 +115,27 @@ def test_the_figures_of_a_comparison_and_a_landscape(tmp_path: Path) -> None:
     paths = write_figures(tmp_path, page, [replace(first, measures=make.measured())], ["pdf"])
     assert [path.name for path in paths] == ["landscape-best-standard.pdf"]
     assert b"/FontFile2" in streams(paths[0].read_bytes())
+
+
+def test_the_marker_of_a_network_whose_checks_warn_is_hollow() -> None:
+    first, *others = networks()
+    found = whole([replace(first, checks=[Check("zero-gradients", "warn", "-")]), *others])
+    compared = [paper(one).networks for one in (found, whole([first, *others]))]
+    page, plain = map(comparison.page, compared)
+    assert "Hollow marker" in page
+    assert "Hollow marker" not in plain
+    (drawn, *_), (certain, *_) = (list(drawings(comparison.values(one))) for one in compared)
+    assert _points(drawn) == {"1": ("none", True), "2": ("full", False), "3": ("full", False)}
+    assert _points(certain) == dict.fromkeys("123", ("full", False))
+
+
+def _points(drawing: Drawing) -> dict[str, tuple[str, bool]]:
+    """By the number of a network: how its marker is filled, and whether its label warns."""
+    axes = Figure().add_subplot()
+    drawing.draw(axes)
+    labels = {str(line.get_label()): str(line.get_fillstyle()) for line in axes.lines}
+    points = {label: fill for label, fill in labels.items() if label[0].isdigit()}
+    return {label.split(":")[0]: (fill, label.endswith("(checks warn)")) for label, fill in points.items()}
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -106,6 +106,12 @@ def test_the_method_has_the_settings_that_acted_the_constraint_and_the_epochs() 
     assert "eval." not in method(replace(run, acting=Search().acting(run.settings)))
 
 
+def test_the_method_has_the_step_size_of_an_attack_that_uses_its_own() -> None:
+    material = whole(entries())
+    assert r"; step size of \texttt{pgd20}: 2/255." in method(material.run).replace(r"\allowbreak{}", "")
+    assert "step size of" not in method(run_of(make.whole_run(entries()), entries(), "eval.step_size=0.01"))
+
+
 def test_bold_is_what_is_better_than_every_other_network_after_correction() -> None:
     text = latex_of(paper(whole(entries())))
     best = text[: text.index("tab:differences")]
@@ -129,7 +135,7 @@ def test_nothing_is_bold_for_a_network_whose_checks_warn() -> None:
     assert not re.findall(r"\\textbf\{(.*?)\}", text[: text.index("tab:differences")])
     assert r"\textbf" in differences  # clean accuracies are not in doubt
     assert differences.count(r"\textbf") < certain.split("tab:differences")[-1].count(r"\textbf")
-    assert "unless checks warn for the better network" in text
+    assert "unless checks warn for the better network. Checks of the attacks warn for best, adversarial: " in text
     assert "warn" not in certain
 
 
