@@ -10,6 +10,7 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.model_based import ModelBasedStrategy
+from nas.strategies.option_error import OptionError
 from nas.strategies.predictors.base import Predictor
 from nas.strategies.predictors.networks import Networks, NetworksOptions
 from nas.strategies.predictors.paths import LONGEST, encode
@@ -33,9 +34,9 @@ class BananasOptions:
     def check(self) -> None:
         for key in ("init", "batch", "candidates", "parents", "longest"):
             if getattr(self, key) < 1:
-                raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
+                raise OptionError(f"Expected {key} >= 1 but got {getattr(self, key)}", key)
         if self.random < 0:
-            raise InputError(f"Expected random >= 0 but got {self.random}; set strategy.random.")
+            raise OptionError(f"Expected random >= 0 but got {self.random}", "random")
         self.networks().check()
 
     def networks(self) -> NetworksOptions:

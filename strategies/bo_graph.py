@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nas.core.config.conditions import Condition
-from nas.core.errors import InputError
 from nas.strategies.acquisition import acquisition, check_acquisition, log_expected_improvement
+from nas.strategies.option_error import OptionError
 from nas.strategies.pool import SAMPLED, Features, PoolOptions, PoolStrategy
 from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
@@ -34,7 +34,7 @@ class BOGraphOptions(PoolOptions):
         super().check()
         check_acquisition(self.acquisition)
         if self.explore < 0:
-            raise InputError(f"Expected explore >= 0 but got {self.explore}; set strategy.explore.")
+            raise OptionError(f"Expected explore >= 0 but got {self.explore}", "explore")
         self.process().check()
 
     def process(self) -> MaternOptions:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, ClassVar
 
-from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.strategies.base import Strategy
+from nas.strategies.option_error import OptionError
 
 
 @dataclass
@@ -30,14 +30,17 @@ class EvolutionOptions:
 
     def check(self) -> None:
         if self.init is not None and not 1 <= self.init <= self.population:
-            raise InputError(
-                f"Expected 1 <= init <= population but got init={self.init} population={self.population}; set "
-                "strategy.init and strategy.population."
+            raise OptionError(
+                f"Expected 1 <= init <= population but got init={self.init} population={self.population}",
+                "init",
+                "population",
             )
         if not 1 <= self.tournament <= self.population:
-            raise InputError(
+            raise OptionError(
                 f"Expected 1 <= tournament <= population but got tournament={self.tournament} "
-                f"population={self.population}; set strategy.tournament and strategy.population."
+                f"population={self.population}",
+                "tournament",
+                "population",
             )
 
 

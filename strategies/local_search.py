@@ -8,11 +8,11 @@ from functools import cached_property
 from random import Random
 from typing import Any, ClassVar
 
-from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.core.seeds import derive
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Strategy
+from nas.strategies.option_error import OptionError
 
 MAX_DRAWS = 20  # attempts to find a random architecture of a class not proposed yet
 
@@ -28,12 +28,11 @@ class LocalSearchOptions:
     def check(self) -> None:
         """Raises InputError for an unknown improvement or no start."""
         if self.improvement not in IMPROVEMENTS:
-            raise InputError(
-                f"Expected improvement to be {' or '.join(IMPROVEMENTS)} but got {self.improvement!r}; set "
-                "strategy.improvement."
+            raise OptionError(
+                f"Expected improvement to be {' or '.join(IMPROVEMENTS)} but got {self.improvement!r}", "improvement"
             )
         if self.init < 1:
-            raise InputError(f"Expected init >= 1 but got {self.init}; set strategy.init.")
+            raise OptionError(f"Expected init >= 1 but got {self.init}", "init")
 
 
 class LocalSearch(Strategy[Any]):

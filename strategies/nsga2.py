@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Strategy
 from nas.strategies.evolution import all_random
+from nas.strategies.option_error import OptionError
 from nas.strategies.pareto import crowding, fronts
 
 Member = tuple[Any, tuple[float, ...]]  # an architecture and its fitness in each goal
@@ -23,7 +23,7 @@ class NSGA2Options:
 
     def check(self) -> None:
         if self.population < 2:
-            raise InputError(f"Expected population >= 2 but got {self.population}; set strategy.population.")
+            raise OptionError(f"Expected population >= 2 but got {self.population}", "population")
 
 
 class NSGA2(Strategy[Any]):

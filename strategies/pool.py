@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas.core.config.conditions import Condition
-from nas.core.errors import InputError
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.model_based import ModelBasedStrategy, all_known
+from nas.strategies.option_error import OptionError
 from nas.strategies.predictors.adjacency import encoder
 
 Features = Callable[[Sequence[Any]], np.ndarray]
@@ -32,7 +32,7 @@ class PoolOptions:
         """Raises InputError if one of the numbers is less than 1."""
         for key in ("init", "batch", "candidates", "parents"):
             if getattr(self, key) < 1:
-                raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
+                raise OptionError(f"Expected {key} >= 1 but got {getattr(self, key)}", key)
 
 
 def _is_enumerated(space: Any, options: PoolOptions) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from operator import itemgetter
 from typing import Any, ClassVar
 
-from nas.core.errors import InputError
 from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
 from nas.strategies.base import Strategy
+from nas.strategies.option_error import OptionError
 
 RANKINGS = ("cheap", "objective")
 MAX_DRAWS = 100  # attempts to find a random architecture of a new class that is allowed
@@ -28,18 +28,21 @@ class WarmupMoveOptions:
 
     def check(self) -> None:
         if self.ranked_by not in RANKINGS:
-            raise InputError(f"Expected strategy.ranked_by to be {' or '.join(RANKINGS)} but got {self.ranked_by!r}.")
+            raise OptionError(
+                f"Expected ranked_by to be {' or '.join(RANKINGS)} but got {self.ranked_by!r}", "ranked_by"
+            )
         if not 1 <= self.tournament <= self.pool <= self.warmup:
-            raise InputError(
+            raise OptionError(
                 f"Expected 1 <= tournament <= pool <= warmup but got tournament={self.tournament} pool={self.pool} "
-                f"warmup={self.warmup}; set strategy.tournament, strategy.pool and strategy.warmup."
+                f"warmup={self.warmup}",
+                "tournament",
+                "pool",
+                "warmup",
             )
         if not 0 <= self.probability <= 1:
-            raise InputError(
-                f"Expected a probability between 0 and 1 but got {self.probability}; set strategy.probability."
-            )
+            raise OptionError(f"Expected a probability between 0 and 1 but got {self.probability}", "probability")
         if self.neighbours is not None and self.neighbours < 1:
-            raise InputError(f"Expected strategy.neighbours >= 1 or null but got {self.neighbours}.")
+            raise OptionError(f"Expected neighbours >= 1 or null but got {self.neighbours}", "neighbours")
 
 
 @dataclass

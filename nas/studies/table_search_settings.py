@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from nas.core.suggestions import suggest
 from nas.objectives.limits import parse_limits
 from nas.objectives.notation import GRAPH
 from nas.strategies import STRATEGIES
+from nas.strategies.option_error import OptionError
 
 COUNTS = ("classes", "strings")
 MAX_COUNT = 100_000  # of queries, of seeds, and of architectures asked at once
@@ -95,8 +95,8 @@ def _checked(strategy: str, overrides: list[str]) -> Any:
         others = [name for name in STRATEGIES.names() if config.has_key(STRATEGIES.get(name).Options, error.key)]
         message = error.elsewhere("", strategy, others) if others else error
         raise InputError(f"{strategy}: {message}") from error
+    except OptionError as error:
+        given = error.named(f"--set {strategy}.{{}}=...")
+        raise InputError(f"{strategy}: {error.problem}; give {given}.") from error
     except InputError as error:
-        what, advice, how = str(error).partition("; set strategy.")
-        action = re.sub(r"strategy\.(\w+)", rf"--set {strategy}.\1=...", f"strategy.{how}") if advice else ""
-        text = what.replace("strategy.", f"{strategy}.") + (f"; give {action}" if advice else "")
-        raise InputError(f"{strategy}: {text}") from error
+        raise InputError(f"{strategy}: {error}") from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nas.core.errors import InputError
 from nas.core.suggestions import suggest
 from nas.strategies.generative.pretraining import KINDS, NETWORK
+from nas.strategies.option_error import OptionError
 
 PICKS = ("surrogate", "random")
 
@@ -36,19 +36,18 @@ class AGNetOptions:
     def check(self) -> None:
         for key in ("init", "batch", "candidates", "draws", "epochs", "pretraining", "queries"):
             if getattr(self, key) < 1:
-                raise InputError(f"Expected {key} >= 1 but got {getattr(self, key)}; set strategy.{key}.")
+                raise OptionError(f"Expected {key} >= 1 but got {getattr(self, key)}", key)
         for key in ("lr", "k", "limited_lr"):
             if not getattr(self, key) > 0:
-                raise InputError(f"Expected {key} > 0 but got {getattr(self, key)}; set strategy.{key}.")
+                raise OptionError(f"Expected {key} > 0 but got {getattr(self, key)}", key)
         for key in ("alpha", "limited_alpha"):
             if not 0 <= getattr(self, key) <= 1:
-                raise InputError(f"Expected {key} between 0 and 1 but got {getattr(self, key)}; set strategy.{key}.")
+                raise OptionError(f"Expected {key} between 0 and 1 but got {getattr(self, key)}", key)
         if self.limited_decay < 0:
-            raise InputError(f"Expected limited_decay >= 0 but got {self.limited_decay}; set strategy.limited_decay.")
+            raise OptionError(f"Expected limited_decay >= 0 but got {self.limited_decay}", "limited_decay")
         for key, known in (("generator", tuple(KINDS)), ("pick", PICKS)):
             value = getattr(self, key)
             if value not in known:
-                raise InputError(
-                    f"Expected one of {', '.join(known)} for {key} but got {value!r}{suggest(value, list(known))}; "
-                    f"set strategy.{key}."
+                raise OptionError(
+                    f"Expected one of {', '.join(known)} for {key} but got {value!r}{suggest(value, list(known))}", key
                 )
