@@ -21,7 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from comparison import inputs
-from comparison.cases import CASES, Case, ordered, prepare
+from comparison.case import Case, ordered, prepare
+from comparison.cases import CASES
 from comparison.differences import Masks, differences, folder_leaves, printed_leaves, text_leaves
 from comparison.tree import Ended, Tree
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 import typer
-from comparison.cases import CASES, ordered
+from comparison.case import ordered
+from comparison.cases import CASES
 from comparison.differences import Masks, differences, folder_leaves, printed_leaves, same
 from comparison.tree import Entry
 

@@ -232,7 +232,10 @@ def test_options_are_checked() -> None:
             "evolution.population=5",
             r"=25 .*=5; give --set evolution\.tournament=\.\.\. and --set evolution\.population=\.\.\.\.$",
         ),
-        ("warmup-move.ranked_by=x", r"^warmup-move: Expected ranked_by to be .*; give --set warmup-move\.ranked_by=\.\.\.\.$"),
+        (
+            "warmup-move.ranked_by=x",
+            r"^warmup-move: Expected ranked_by to be .*; give --set warmup-move\.ranked_by=\.\.\.\.$",
+        ),
         ("nsga2.population=5", "one of random, evolution"),
     ]:
         with pytest.raises(InputError, match=words):
