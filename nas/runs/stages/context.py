@@ -95,10 +95,13 @@ class RunContext:
         """
         results: dict[str, R] = {}
         prefix = f"progress/{stage.name}/"
+        before: dict[str, tuple[float, float, str]] = {}
 
         def progress() -> dict[str, tuple[float, float, str]]:
             written = self.run.store.under(prefix)
-            return {name: (1, 1, "") if name in results else written.get(name, (0, 1, "")) for name in tasks}
+            now = {name: (1, 1, "") if name in results else written.get(name, (0, 1, "")) for name in tasks}
+            # A task that goes on reads what it has done, and meanwhile reports less.
+            return {name: max(one, before.get(name, one), key=lambda it: it[0] / it[1]) for name, one in now.items()}
 
         def tick() -> None:
             stage.flush()
@@ -106,9 +109,10 @@ class RunContext:
             self.watcher.update(share_done(now), join_notes(now))
 
         self.worker.tick = tick
-        for name, (part, total, _) in (earlier := progress()).items():
-            self.run.store.put(prefix + name, [part, total, ""])
-        self.watcher.stage(title, len(tasks), share_done(earlier))
+        before = {name: (part, total, "") for name, (part, total, _) in progress().items()}
+        for name, one in before.items():
+            self.run.store.put(prefix + name, list(one))
+        self.watcher.stage(title, len(tasks), share_done(before))
         failures = []
         for done in self.executor.map(tasks.items(), tick):
             if done.result is None:

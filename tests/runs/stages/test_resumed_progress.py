@@ -42,11 +42,24 @@ def one_after_the_other(
         yield TaskResult(name, task.run(None), None, 0.0)
 
 
-def session(store: InMemoryStore) -> Seen:
+def reports_from_the_start(store: InMemoryStore) -> Any:
+    """An executor whose tasks report that they have done nothing yet, and only then what they find done."""
+
+    def all_tasks(tasks: Iterable[tuple[str, Task[str]]], tick: Callable[[], None]) -> Iterator[TaskResult[str, str]]:
+        for name, task in tasks:
+            for done in (0, 4):
+                store.put(f"progress/eval/{name}", [done, 8, "fgsm"])
+                tick()
+            yield TaskResult(name, task.run(None), None, 0.0)
+
+    return all_tasks
+
+
+def session(store: InMemoryStore, tasks: Any = one_after_the_other) -> Seen:
     """A stage of three tasks in a run with this store."""
     watcher = Seen()
     run: Any = SimpleNamespace(store=store, folder=Path("run"))
-    executor: Any = SimpleNamespace(map=one_after_the_other)
+    executor: Any = SimpleNamespace(map=tasks)
     stage: Any = SimpleNamespace(name="eval", flush=lambda: None)
     worker: Any = SimpleNamespace()
     assert len(RunContext(run, worker, executor, watcher).all(stage, dict.fromkeys("abc", Nothing()), "attack")) == 3
@@ -70,6 +83,14 @@ def test_a_resumed_stage_begins_with_what_is_done() -> None:
     assert watcher.done[0] == 1.25
     assert watcher.done[-1] == 3
     assert store.get("progress/eval/b") == [2, 8, ""], "its note is of another session"
+
+
+def test_the_progress_of_a_resumed_stage_never_falls() -> None:
+    store = InMemoryStore()
+    store.put("progress/eval/a", [8, 8, "fgsm"])
+    store.put("progress/eval/b", [2, 8, "fgsm"])
+    watcher = session(store, reports_from_the_start(store))
+    assert watcher.done == [1.25, 1.25, 1.25, 1.25, 1.5, 2, 2, 2.5, 3]
 
 
 @pytest.mark.parametrize(
