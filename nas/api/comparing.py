@@ -14,7 +14,8 @@ from nas.api.results import RepeatedRun, RunOutcome, material_of
 from nas.api.tabular import Tabular
 from nas.core.errors import InputError
 from nas.core.io.records import HIDDEN, Json
-from nas.report.compare import ComparisonData, Evaluated, compare_evaluated, single_runs
+from nas.report.compare import ComparisonData, compare_evaluated
+from nas.report.evaluated import Evaluated, single_runs
 from nas.report.pages.comparison import page
 from nas.report.paper.latex import latex_of
 from nas.report.paper.material import Paper

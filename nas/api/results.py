@@ -24,7 +24,7 @@ from nas.core.io.files import os_errors_as_input_errors, write_atomic
 from nas.core.io.records import HIDDEN, Json
 from nas.core.suggestions import suggest
 from nas.export.folder import export
-from nas.report.compare import run_name
+from nas.report.evaluated import run_name
 from nas.report.paper.latex import latex_of
 from nas.report.paper.material import Material, Paper
 from nas.report.paper.rows import csv_of

@@ -56,7 +56,8 @@ class Report(Command):
         bibtex: Path | None,
         figures: str | None,
     ) -> None:
-        from nas.report.compare import compare, count_checkpoints
+        from nas.report.compare import compare
+        from nas.report.evaluated import count_checkpoints
         from nas.report.pages.comparison import PAGE, lines, write_comparison
         from nas.runs.differences import corrected
         from nas.runs.run_files import finished, malformed_as_input_error
@@ -114,7 +115,7 @@ def _write_paper(
     folders: list[Path], paths: dict[str, Path | None], kinds: list[str]
 ) -> tuple[dict[str, str], list[Path]]:
     """Write the files for a paper on these runs: the paths of texts by kind, and those of figures."""
-    from nas.report.compare import run_name
+    from nas.report.evaluated import run_name
     from nas.report.pages.run import values
     from nas.report.paper.figures import write_figures
     from nas.report.paper.material import Material, Paper, with_different_names

@@ -20,7 +20,8 @@ from nas.core.errors import InputError
 from nas.core.statistics.paired import holm
 from nas.core.storage.sqlite import SqliteStore
 from nas.eval import mcnemar, paired_bootstrap
-from nas.report.compare import ComparisonData, compare, count_checkpoints, front
+from nas.report.compare import ComparisonData, compare, front
+from nas.report.evaluated import count_checkpoints
 from nas.report.figures import comparison as drawn
 from nas.report.pages.common import Pair
 from nas.report.pages.comparison import lines, page, write_comparison

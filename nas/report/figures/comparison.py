@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from nas.report.compare import Checkpoint, front
+from nas.report.compare import front
 from nas.report.figures.drawing import WIDE, Drawing, figure
 from nas.report.identity import Identity
+from nas.report.pairing import Checkpoint
 from nas.report.palette import HRS_LINE, INK, SOFT
 from nas.report.wording import metric
 from nas.results import WORST_CASE, Curve, EvalResult

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nas.core.io.files import READ_BYTES
-from nas.report.compare import ComparisonData, Evaluated, compare_networks
+from nas.report.compare import ComparisonData, compare_networks
+from nas.report.evaluated import Evaluated
 from nas.report.run_data import RunData
 from nas.results import StudyResult
 

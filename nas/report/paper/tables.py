@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import chain
 
 from nas.core.statistics.paired import SIGNIFICANCE
-from nas.report.compare import Checkpoint
 from nas.report.identity import METHOD_LABELS
+from nas.report.pairing import Checkpoint
 from nas.report.paper.escape import Tex, ball, breakable, code, tex
 from nas.report.paper.material import Material, Paper
 from nas.report.paper.table import MISSING, Cell, Table, accuracy_cell, percent
