@@ -7,6 +7,7 @@ import gc
 import itertools
 import json
 import math
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from nas.core.suggestions import suggest
 
 BLOCK = 4096  # rows that are read at once
 ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called
+SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of columns, which other programs write in place of commas
+NEARLY_A_NUMBER = re.compile(r"[-+]?\d+[.,]?\d*\s*%?")  # with a percent sign, or a comma as the decimal mark
 
 
 @contextmanager
@@ -108,7 +111,7 @@ def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = (), parts: t
 
     An empty cell is NaN. Where there is no such column, the texts of the columns `parts`, joined by a space, are the
     architectures. Raises InputError for a file that is missing or damaged, and for a column with both numbers and
-    words.
+    words, or with numbers in another notation (`93.2%`, `93,2`).
     """
     with origin.opened(path) as file:
         lines = (line for line in csv.reader(file, strict=True) if line)
@@ -117,7 +120,7 @@ def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = (), parts: t
             which = [header.index(name) for name in ARCHITECTURE if name in header]
             joined = not which and bool(parts) and set(parts) <= set(header)
             if not which and not joined:
-                raise origin.damaged(path, f"no column is called {' or '.join(ARCHITECTURE)}")
+                raise origin.damaged(path, f"no column is called {' or '.join(ARCHITECTURE)}{_separated(header)}")
             if len(set(header)) < len(header):
                 raise origin.damaged(path, f"its header repeats {max(header, key=header.count)!r}")
             keys = [header.index(name) for name in parts] if joined else which[:1]
@@ -137,10 +140,19 @@ def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = (), parts: t
         except csv.Error as error:
             raise origin.damaged(path, str(error)) from error
     for column in columns.values():
-        if column.words and column.words < column.filled:
+        if column.words and (column.words < column.filled or NEARLY_A_NUMBER.fullmatch(column.first[1].strip())):
             row, text = column.first
             raise origin.damaged(path, f"row {row} of column {column.name!r} is {text!r}, not a number")
     return Rows(architectures, {c.name: np.array(c.values) for c in columns.values() if not c.words})
+
+
+def _separated(header: list[str]) -> str:
+    """For an error: that the columns are separated by something else than commas, if they are."""
+    if len(header) == 1:
+        for separator, name in SEPARATORS.items():
+            if set(ARCHITECTURE) & {part.strip() for part in header[0].split(separator)}:
+                return f", since its columns are separated by {name}; save it with commas"
+    return ""
 
 
 class _Column:

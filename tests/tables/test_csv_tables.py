@@ -88,6 +88,10 @@ BAD_SCORES = {
     "i.json: it is neither a list of rows": "{}",
     "j.json: it is not JSON": "[",
     "k.jsonl: row 1 has True for": json.dumps({"arch": A, "scores": {"zen": True}}),
+    "m.csv: since its columns are separated by semicolons; save it with commas": f"arch;zen\n{A};1\n",
+    "n.csv: separated by tabs": f"index\tarch_str\tzen\n0\t{A}\t1\n",
+    "o.csv: row 2 of column 'acc' is '93.2%', not a number": f"arch,zen,acc\n{A},1,93.2%\n",
+    "p.csv: row 3 of column 'acc' is '-93,2', not a number": f'arch,zen,acc\n{A},1,\n{B},1,"-93,2"\n',
     "l.csv: unexpected end of data": 'arch,zen\n"x,1\n',
 }
 
