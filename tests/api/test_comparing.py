@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import json
 import pickle
 import sys
@@ -166,4 +167,13 @@ def test_tables_copies_and_texts(make: Any, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=list))
     row = compared.to_frame()[1]
     assert (row["metric"], row["significant"], row["n"]) == ("pgd20", True, N)
+    one = compared.differences[1]
+    assert (row["difference"], row["low"], row["high"]) == (one.difference, *one.interval)
+    assert (row["p"], row["corrected"]) == (one.p, one.corrected)
+    assert (row["first"], row["second"]) == ("a (adversarial)", "b (adversarial)")
+    assert len({one.p, one.corrected, one.bootstrap, one.interval.low, one.interval.high}) == 5
+    values = {(row["run"], row["metric"]): row["value"] for row in csv.DictReader(compared.to_csv().splitlines())}
+    assert [values[name, "pgd20"] for name in "ab"] == [
+        repr(checkpoint.entry.attacks["pgd20"].accuracy) for checkpoint in compared.checkpoints
+    ]
     assert Comparison.from_json(json.loads(json.dumps(compared.to_json()))).to_json() == compared.to_json()

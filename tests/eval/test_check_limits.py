@@ -123,13 +123,40 @@ def test_a_gain_that_few_images_do_not_show_is_no_warning() -> None:
     assert checks._converged(checks.CheckResults(flags, ()), "more-steps", "", "more").ok == "pass"
 
 
+def test_the_reasons_name_what_each_attack_leaves() -> None:
+    standing = {"pgd": 500, "more": 490, "restarts": 495, "square": 800, "noise": 900, "one-step": 700, "clean": 980}
+    standing |= {f"pgd@{EPS * scale:.6g}": count for scale, count in ((0.25, 900), (0.5, 700), (2, 100))}
+    rows = found(Scripted({**standing, "pgd@1": 60}, {("noise", "pgd"): 960}))
+    reasons = {name: row.reason for name, row in rows.items()}
+    assert reasons["zero-at-full-eps"].startswith("PGD-20 leaves 6.0 % at eps 1, ")
+    assert reasons["black-box"] == "Square (1,000 queries) leaves 80.0 %, PGD 49.0 %"
+    assert reasons["one-step"] == "one step of size eps leaves 70.0 %, PGD-20 50.0 %"
+    assert reasons["random-noise"] == (
+        "clean accuracy 98.0 %; random noise within eps leaves 96.0 %, 10 draws together leave 90.0 %, "
+        "PGD leaves 49.0 %"
+    )
+    assert reasons["falls-with-eps"].startswith("PGD-20 leaves 90.0, 70.0, 50.0, 10.0, 6.0 % at eps 2/255, ")
+
+
+def test_noise_says_nothing_where_the_white_box_attacks_together_leave_nothing() -> None:
+    """PGD alone leaves an image here."""
+    assert verdicts({"more": 0})["random-noise"] == "skipped"
+
+
+@pytest.mark.parametrize(("side", "ok"), [(4, "skipped"), (8, "pass"), (24, "skipped")])
+def test_a_square_that_cannot_start_in_l2_is_no_evidence(side: int, ok: str) -> None:
+    subject = Scripted({"pgd": 500, "more": 500, "restarts": 500, "square": 1000}, side=side)
+    assert found(subject, norm="L2", eps=0.5, sweep_attack=["pgd20"])["black-box"].ok == ok
+
+
 @pytest.mark.parametrize(("after", "ok"), [(1000, "pass"), (997, "pass"), (995, "warn")])
 def test_square_may_take_two_of_a_thousand_from_autoattack(after: int, ok: str) -> None:
     """This is the package's own limit for a warning, as a share of all images of the evaluation, here 2,000."""
     left = {"apgd-ce": 1500, "apgd-t": 1200, "fab-t": 1000, "square": after}
     subject = Scripted({}, {("autoattack", stage): count for stage, count in left.items()})
     subject.labels = [torch.zeros(N), torch.zeros(N)]
-    assert found(subject, attacks=["autoattack"])["square-in-autoattack"].ok == ok
+    row = found(subject, attacks=["autoattack"])["square-in-autoattack"]
+    assert (row.ok, row.reason) == (ok, f"Square takes AutoAttack from 50.0 % to {after / 20:.1f} % (limit 0.2 points)")
 
 
 def test_the_sweep_is_looked_at_too() -> None:

@@ -18,9 +18,9 @@ from nas.eval import EvalSettings
 from nas.eval.corruptions.scores import Baseline, relative_errors, summary
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.short_training import LabelSettings, ShortTraining
-from nas.report.notes import non_finite_notes
+from nas.report.notes import non_finite_notes, provenance_table
 from nas.report.text import corruption_lines
-from nas.results import EvalResult, Interval, RelativeErrors
+from nas.results import EvalResult, Interval, RelativeErrors, Revision
 from nas.settings.schema import from_values
 
 ACCURACY = {"fog": [0.91, 0.8, 0.612], "snow": [0.85, 0.7, 0.5], "contrast": [0.7, 0.4, 0.2], "spatter": [0.9] * 3}
@@ -111,3 +111,33 @@ def test_a_corruption_with_an_uncounted_severity_has_no_sum_of_non_finite_images
     assert "snow 5" in counted
     assert "fog" not in counted
     assert "not known for fog:" in unknown
+
+
+def test_the_images_of_each_measure_with_a_non_finite_logit_are_counted() -> None:
+    measures = make.measured()
+    assert measures.calibration is not None
+    assert measures.landscape is not None
+    attacked = replace(measures.calibration.attacked, non_finite=3)
+    clean = replace(measures.calibration.clean, non_finite=2)
+    measures = replace(
+        measures,
+        calibration=replace(measures.calibration, attacked=attacked, clean=clean),
+        landscape=replace(measures.landscape, non_finite=4),
+    )
+    (said,) = non_finite_notes(make.evaluation({"clean": 9, "fgsm": 5}, 10, measures=measures, non_finite={"fgsm": 1}))
+    assert said.endswith(": fgsm 1, calibration, clean 2, calibration, attacked 3, the loss landscape 4.")
+
+
+@pytest.mark.parametrize(
+    ("deterministic", "changed", "kernels", "source"),
+    [
+        (True, False, "deterministic ones only", "0123abcd"),
+        (False, True, "the fastest, deterministic or not", "0123abcd with changes"),
+    ],
+)
+def test_the_provenance_says_which_kernels_and_which_source(
+    deterministic: bool, changed: bool, kernels: str, source: str
+) -> None:
+    about = replace(make.provenance(), deterministic=deterministic, source=Revision("0123abcd", changed))
+    table = provenance_table(about)
+    assert (table["kernels"], table["source"]) == (kernels, source)

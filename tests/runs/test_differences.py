@@ -18,7 +18,7 @@ from nas.commands import command_of
 from nas.commands.run import Run
 from nas.report.compare import compare
 from nas.report.pages.comparison import lines, page
-from nas.results import Difference, Interval, RunResult
+from nas.results import Check, Difference, Interval, RunResult
 from nas.runs import run_folder
 from nas.runs.difference_wording import UNTESTED, difference_text, disagreement
 from nas.runs.differences import corrected, differences, uncorrected
@@ -190,6 +190,25 @@ def test_a_verdict_against_its_interval_is_said_too() -> None:
         "+10.0 points [-1.0, +20.0], p = 0.001 (0.01 corrected), best-pgd is better, "
         "although the uncorrected interval contains 0"
     )
+
+
+def test_a_network_whose_checks_warn_is_better_on_clean_images_only() -> None:
+    row = replace(row_of(result(*CLEAR).differences), p=0.001, corrected=0.01)
+    for metric, said in (("clean", "best-pgd is better"), ("pgd20", "best-pgd keeps more, but its checks warn")):
+        assert difference_text(replace(row, metric=metric), ["best-pgd"]).endswith(f"corrected), {said}")
+
+
+@pytest.mark.parametrize(("ok", "doubted"), [("warn", True), ("pass", False), ("skipped", False)])
+def test_the_differences_of_a_run_know_whose_checks_warn(ok: str, doubted: bool) -> None:
+    """Also those of earlier results."""
+    found = result(*CLEAR)
+    models = [
+        replace(one, checks=[Check("logits", ok, "-")]) if one.name == "best-pgd" else one for one in found.models
+    ]
+    found = replace(found, models=models, differences=differences(models))
+    for rows in (found.differences, corrected(before(found)).differences):
+        assert row_of(rows).significant
+        assert ("keeps more, but its checks warn" in row_of(rows).text) == doubted
 
 
 @pytest.mark.parametrize(

@@ -423,3 +423,18 @@ def test_a_space_of_strings_travels_to_other_processes() -> None:
     cell = SPACE.parse("|none~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|")
     assert pickle.loads(pickle.dumps(space)).canonical(cell) == space.canonical(cell) == cell
     assert SPACE.canonical(cell) != cell
+
+
+def test_costs_are_those_of_the_space_and_scores_have_the_direction_of_their_proxy(classes: list[str]) -> None:
+    few = classes[::900]
+    column = np.arange(len(few), dtype=float)
+    scores = ArrayTable("mine", few, {"eproxy": column, "jacob_fro": column, "croze": column, "own": column})
+    directions = {
+        "scores:eproxy": False, "scores:jacob_fro": False, "scores:croze": True, "scores:own": True,
+        "flops": True, "params": True,
+    }  # fmt: skip
+    view = table_view(Collection({"scores:": scores}), compared(objectives=list(directions), queries=2))
+    assert view.higher == directions
+    costs = [SPACE.cost(SPACE.parse(text)) for text in view.classes]
+    assert view.values["flops"].tolist() == [cost.macs for cost in costs]
+    assert view.values["params"].tolist() == [cost.params for cost in costs]

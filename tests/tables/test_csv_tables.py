@@ -203,6 +203,7 @@ def test_measured_values_of_several_rows_are_their_mean(tmp_path: Path, caplog: 
     np.testing.assert_array_equal(table.column("z"), [np.nan, 1, 2])
     (said,) = [record.getMessage() for record in caplog.records]
     assert said == f"{path}: 1 architecture had several rows; their mean is used."
+    assert table.remarks() == [], "that the first row counts would be wrong"
     robbench = f"arch,val_acc,val_pgd_8_acc\n{A},.5,.25\n{B},.5,.5\n{A},.75,.5\n{B},.25,0\n"
     found = read_robbench(written(tmp_path, "b.csv", robbench), "cifar10")
     assert (found.column("clean").tolist(), found.column("pgd@8").tolist()) == ([0.625, 0.375], [0.375, 0.25])

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,17 @@ from PIL import Image
 from robustness_folder import write_robustness
 
 from nas.cli.main import run_command
+from nas.commands.tables.search import _text
 from nas.search_spaces import NASBench201
+from nas.studies.table_search_result import (
+    Feasible,
+    ObjectiveResult,
+    Quartiles,
+    Reached,
+    Spread,
+    StrategyResult,
+    TableSearchResult,
+)
 
 SPACE = NASBench201()
 N = 6466
@@ -195,3 +206,38 @@ def test_a_file_of_scores_alone_is_a_table(tmp_path: Path, capfd: pytest.Capture
     assert (result["n_classes"], result["optimum"]["scores:good"]) == (len(cells), len(cells) - 1)
     assert run_command(["tables", "search", *quick]) == 2
     assert "--latency or --scores" in capfd.readouterr().err
+
+
+def searched(**more: Any) -> TableSearchResult:
+    """A search by `clean`, a fraction, and one by `clean` and `ms` at once, which is not in percent."""
+    half = StrategyResult(
+        Reached(12.0, 0.25), [0.5, 0.125], Quartiles([0.4, 0.1], [0.6, 0.2]), 2.5, None, Feasible(0.2, 0.75, [], []),
+        {"clean": Spread(0.5, 0.0625), "ms": Spread(4.0, 1.5)},
+    )  # fmt: skip
+    objectives = {name: ObjectiveResult({"random": half}) for name in ("clean", "ms:min", "clean+ms")}
+    return TableSearchResult(
+        dataset="tiny", queries=2, seeds=4, n_classes=100, columns=["clean", "ms"], optimum={"clean": 0.75, "ms": 2.0},
+        limits=["ms<=5"], feasible_share=0.3, objectives=objectives, strategies=objectives["clean"].strategies, **more,
+    )  # fmt: skip
+
+
+def test_every_number_for_people_has_its_scale() -> None:
+    text = _text(searched(), {"clean"})
+    assert re.search(r"^optimum of each column +75\.00 +2\.00$", text, re.MULTILINE)
+    assert len(re.findall(r"^  random +50\.00 ± 6\.25 +4\.00 ± 1\.50$", text, re.MULTILINE)) == 3
+    end = "; optimum found by 25% of runs, after 12 queries in the median; 2.5 s of computing\n"
+    assert f"clean, random: mean regret 12.50 points{end}" in text
+    assert f"ms:min, random: mean regret 0.12{end}" in text
+    assert f"clean+ms, random: mean regret 12.50 % of the hypervolume of the best front{end}" in text
+    assert text.count("random: 0.20 of the queries within the limits; 25% of runs found none") == 3
+    assert "\nlimits: ms<=5; 0.300 of the classes are within them\n" in text
+    assert "limits: ms<=5, which candidates are ranked by too; 0.300" in _text(searched(joint=True), {"clean"})
+
+
+def test_joint_limits_reach_the_search(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    quick = [*TABLE, "--queries", "2", "--seeds", "1", "--workers", "1", "--strategy", "random", "--json"]
+    assert run_command(["tables", "search", *quick, "--objective", "clean", "--limit", "fgsm@1<=0.3", "--joint"]) == 0
+    assert json.loads(capfd.readouterr().out)["joint"] is True

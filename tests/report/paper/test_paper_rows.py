@@ -12,9 +12,10 @@ import result_factory as make
 from papers import HOSTILE, N, entries, paper, run_of, whole
 
 from nas.core.statistics.paired import wilson
+from nas.eval.metrics import hrs
 from nas.report.paper.material import Material, with_different_names
 from nas.report.paper.rows import COLUMNS, csv_of
-from nas.results import Check, Interval
+from nas.results import Check, Checkpoint, FoundArchitecture, Interval, RelativeErrors
 from nas.runs.repetitions import summarise
 
 
@@ -51,6 +52,7 @@ def test_sweeps_corruptions_and_measures() -> None:
     )  # fmt: skip
     rows = read(csv_of(paper(whole([more]))))
     values = {(row["metric"], row["eps"]): row["value"] for row in rows}
+    counts = {row["metric"]: row["n"] for row in rows}
     assert values["pgd20", repr(4 / 255)] == "0.5"
     assert values["pgd20", repr(8 / 255)] == "0.1"
     (swept,) = [row for row in rows if row["eps"] == repr(4 / 255)]
@@ -58,9 +60,26 @@ def test_sweeps_corruptions_and_measures() -> None:
     assert values["corruption:fog@2", ""] == "0.25"
     assert values["corruption:fog", ""] == values["corruptions", ""] == "0.375"
     assert values["cascade:pgd20", repr(8 / 255)] == "0.1"
+    assert values["hrs:corruptions", ""] == repr(hrs(0.9, 0.375))
+    assert values["hrs:pgd20", repr(8 / 255)] == repr(hrs(59 / N, 6 / N))
+    assert [counts[name] for name in ("corruptions", "corruption:fog@2", "clean:class 1")] == ["500", "500", "30"]
     assert values["ece:clean", ""] == "0.0312"
+    assert values["ece:pgd20", repr(8 / 255)] == "0.4567"
     assert values["hessian", ""] == "3.25"
     assert values["clean:class 1", ""] == "0.9"
+
+
+def test_a_sweep_by_another_attack_has_a_row_at_the_radius_of_the_evaluation_too() -> None:
+    sweep = [make.curve("cw10", (0.0, 0.9), (8 / 255, 0.1), n=N)]
+    more = make.evaluation({"clean": 59, "pgd20": 6}, N, name="best-pgd", sweep=sweep)
+    assert [row["eps"] for row in read(csv_of(paper(whole([more])))) if row["metric"] == "cw10"] == [repr(8 / 255)]
+
+
+def test_errors_relative_to_a_baseline_are_in_percent() -> None:
+    relative = RelativeErrors(75.5, 120.25, {}, {})
+    more = make.evaluation({"clean": 59}, N, corruptions=make.corrupted({"fog": [0.5]}, 0.9, relative=relative))
+    found = {row["metric"]: (row["value"], row["unit"]) for row in read(csv_of(paper(whole([more]))))}
+    assert (found["mce"], found["relative_mce"]) == (("75.5", "percent"), ("120.25", "percent"))
 
 
 def test_a_study_has_the_value_of_each_seed_and_their_mean() -> None:
@@ -75,16 +94,30 @@ def test_a_study_has_the_value_of_each_seed_and_their_mean() -> None:
 
 
 def test_other_commands() -> None:
+    several = FoundArchitecture("a", "a", {"croze": 19.0, "latency": 2.5, "params": 7.0, "flops": 8.0})
+    transfer = make.transferred()
+    matrix = replace(transfer.attacks["pgd20"], accuracy=[[0.1, 0.2], [0.3, 0.4]])
+    last = Checkpoint("models/model/final.pt", {"val_accuracy": 0.7, "val_robust_accuracy": 0.4})
     results = {
-        "search": make.searched(), "train": make.trained(), "transfer": make.transferred(),
-        "dps": make.discrete_search(),
+        "search": make.searched(top=[several]), "train": make.trained(final=last),
+        "transfer": replace(transfer, attacks={"pgd20": matrix}), "dps": make.discrete_search(),
     }  # fmt: skip
     materials = [Material(name, run_of(one, command=name)) for name, one in results.items()]
-    found = {(row["run"], row["model"], row["metric"]): row["value"] for row in read(csv_of(paper(*materials)))}
+    rows = read(csv_of(paper(*materials)))
+    found = {(row["run"], row["model"], row["metric"]): row["value"] for row in rows}
     assert found["search", "found 1", "croze"] == "19.0"
+    units = {row["metric"]: row["unit"] for row in rows if row["run"] == "search"}
+    assert units == {"croze": "", "latency": "ms", "params": "weights", "flops": "multiply-adds"}
     assert found["train", "chosen epoch", "val_robust_accuracy"] == "0.5"
-    assert found["transfer", "b", "pgd20 of a"] == "0.5"
-    assert found["dps", "found", "spearman"] == "0.75"
+    assert found["train", "last epoch", "val_robust_accuracy"] == "0.4"
+    assert found["transfer", "b", "pgd20 of a"] == "0.2"
+    assert found["transfer", "a", "pgd20 of b"] == "0.3"
+    values = [
+        found["dps", name, metric]
+        for metric in ("spearman", "held-out spearman", "held-out top10")
+        for name in ("as configured", "found")
+    ]
+    assert values == ["0.5", "0.75", "0.5", "0.6", "0.25", "0.5"]
 
 
 def test_numbers_in_doubt_have_the_names_of_the_checks() -> None:
