@@ -171,6 +171,8 @@ def test_tables_copies_and_texts(make: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert (row["difference"], row["low"], row["high"]) == (one.difference, *one.interval)
     assert (row["p"], row["corrected"]) == (one.p, one.corrected)
     assert (row["first"], row["second"]) == ("a (adversarial)", "b (adversarial)")
+    unshown = replace(compared, differences=[replace(one, corrected=0.2, significant=False)])
+    assert repr(unshown) == "<Comparison: 2 networks, 0 of 1 paired differences are significant>"
     assert len({one.p, one.corrected, one.bootstrap, one.interval.low, one.interval.high}) == 5
     values = {(row["run"], row["metric"]): row["value"] for row in csv.DictReader(compared.to_csv().splitlines())}
     assert [values[name, "pgd20"] for name in "ab"] == [

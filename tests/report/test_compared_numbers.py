@@ -45,6 +45,13 @@ def test_the_worst_case_is_paired_if_it_is_of_the_same_attacks_in_any_order() ->
     assert [row.metric for row in compared(first, turned).differences] == ["clean", "fgsm", "pgd20", "worst_case"]
 
 
+def test_the_accuracy_of_the_first_attack_of_a_cascade_is_its_own() -> None:
+    """Only the first one is among the attacks; the worst case is of all."""
+    one = network()
+    found = replace(one, attacks={"fgsm": one.attacks["fgsm"]})
+    assert (found.accuracy("fgsm")[0], found.accuracy("worst_case")[0]) == (0.6, 0.5)
+
+
 def test_checks_that_pass_or_are_skipped_make_nothing_doubtful() -> None:
     found = compared(network(checks=FINE), network(fgsm=5, pgd20=0))
     assert found.checkpoints[0].entry.warning_checks == found.doubted == found.notes == []

@@ -20,7 +20,7 @@ from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.short_training import LabelSettings, ShortTraining
 from nas.report.notes import non_finite_notes, provenance_table
 from nas.report.text import corruption_lines
-from nas.results import EvalResult, Interval, RelativeErrors, Revision
+from nas.results import NOT_COUNTED, EvalResult, Interval, RelativeErrors, Revision
 from nas.settings.schema import from_values
 
 ACCURACY = {"fog": [0.91, 0.8, 0.612], "snow": [0.85, 0.7, 0.5], "contrast": [0.7, 0.4, 0.2], "spatter": [0.9] * 3}
@@ -124,7 +124,8 @@ def test_the_images_of_each_measure_with_a_non_finite_logit_are_counted() -> Non
         calibration=replace(measures.calibration, attacked=attacked, clean=clean),
         landscape=replace(measures.landscape, non_finite=4),
     )
-    (said,) = non_finite_notes(make.evaluation({"clean": 9, "fgsm": 5}, 10, measures=measures, non_finite={"fgsm": 1}))
+    counted = {"fgsm": 1, "pgd20": NOT_COUNTED}
+    (said,) = non_finite_notes(make.evaluation({"clean": 9, "fgsm": 5}, 10, measures=measures, non_finite=counted))
     assert said.endswith(": fgsm 1, calibration, clean 2, calibration, attacked 3, the loss landscape 4.")
 
 

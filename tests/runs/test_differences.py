@@ -159,6 +159,7 @@ def test_page_and_text_say_once_what_was_corrected(tmp_path: Path) -> None:
     for said in (plain(write_report(folder, found).read_text()), text_of(folder, found)):
         assert said.count("Holm's correction for all 12 differences") == 1
         assert said.count("The intervals are uncorrected") == 1
+        assert "paired on the same images, is below 0.05 after Holm's correction" in said
 
 
 def test_a_comparison_says_where_interval_and_verdict_differ(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_the_deviation_over_seeds_is_in_percent() -> None:
     ]
     found = one_table(summarise(runs), "study")
     assert (found.rows[0][1][0].text, found.rows[0][1][0].below) == ("55.0", "± 7.1")
+    assert caption(found).startswith("Mean and standard deviation over 2 seeds (3 and 4)")
     assert "clean and under FGSM (" in caption(found)
 
 
