@@ -34,6 +34,16 @@ class Hints:
     allowed: Callable[[Sequence[Any]], list[bool]] | None = None
 
 
+def all_random(name: str, draws: int, budget: int, key: str) -> str | None:
+    """What a user should know of a search that ends within its first, random draws; None if it goes on after them."""
+    if draws < budget:
+        return None
+    return (
+        f"All {budget:,} architectures of {name} are random draws, since it first draws {draws:,}; give it a smaller "
+        f"{key}."
+    )
+
+
 class Strategy(ABC, Generic[A]):
     """Proposes architectures and learns from their metrics.
 

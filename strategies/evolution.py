@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, ClassVar
 
 from nas.core.io.checkpoint import State
-from nas.strategies.base import Strategy
+from nas.strategies.base import Strategy, all_random
 from nas.strategies.option_error import OptionError
 
 
@@ -42,16 +42,6 @@ class EvolutionOptions:
                 "tournament",
                 "population",
             )
-
-
-def all_random(name: str, draws: int, budget: int, key: str) -> str | None:
-    """What a user should know of a search that ends within its first, random draws; None if it goes on after them."""
-    if draws < budget:
-        return None
-    return (
-        f"All {budget:,} architectures of {name} are random draws, since it first draws {draws:,}; give it a smaller "
-        f"{key}."
-    )
 
 
 class Evolution(Strategy[Any]):

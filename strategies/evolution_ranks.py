@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nas.core.io.checkpoint import State
-from nas.strategies.base import Strategy
-from nas.strategies.evolution import EvolutionOptions, all_random
+from nas.strategies.base import Strategy, all_random
+from nas.strategies.evolution import EvolutionOptions
 from nas.strategies.pareto import rank_sums
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nas.core.io.checkpoint import State
-from nas.strategies.base import A, Strategy
+from nas.strategies.base import A, Strategy, all_random
 from nas.strategies.predictors.base import Predictor
 
 MAX_DRAWS = 100  # attempts to find a random architecture of a class not proposed yet
@@ -30,6 +30,9 @@ class BatchedStrategy(Strategy[A]):
         self.queue: list[A] = []  # chosen, not proposed yet; the best first
         self._class: Callable[[A], A] = getattr(self.space, "canonical", lambda arch: arch)
         self._within: dict[str, bool] = {}  # by class, whether the hint allows it; a cache, not part of the state
+
+    def remark(self, budget: int) -> str | None:
+        return all_random(self.name, self.options.init, budget, "init")
 
     def ask(self, n: int) -> list[A]:
         proposed: list[A] = []

@@ -9,8 +9,7 @@ import numpy as np
 
 from nas.core.io.checkpoint import State
 from nas.search_spaces.base import SearchSpace
-from nas.strategies.base import Strategy
-from nas.strategies.evolution import all_random
+from nas.strategies.base import Strategy, all_random
 from nas.strategies.option_error import OptionError
 from nas.strategies.pareto import crowding, fronts
 

@@ -80,7 +80,9 @@ def evaluate(
         eps: the radius of the attacks, as a fraction of the range of a pixel (`8/255` may be given as text).
         step_size: the step of pgd and mifgsm, by default eps/4 and eps/steps.
         norm: Linf or L2.
-        n_test: how many images. By default all that were given, or at most 1,000 of a data set's test part.
+        n_test: how many images: of arrays or a DataLoader the first, which should be in random order; of a data set
+            the first of a fixed permutation of its test part. By default all that were given, or at most 1,000 of a
+            data set's test part.
         settings: other settings by their keys, such as `{"eval.batch_size": 100}`. For a network that takes normalised
             images give `eval.mean` and `eval.std`.
         seed: everything random is drawn from it.

@@ -20,12 +20,13 @@ class Benchmark(Command):
     arguments = (
         Argument("name", "The benchmark; `nas list benchmarks` shows all.", default="build"),
         Option("robustness", "The folder of the robustness dataset, for the benchmark `tables`.", "DIR", Path),
-        Option("space", "A search space, for the benchmark `proxies`: what scoring its networks costs.", "NAME"),
+        Option("space", "A search space, for the benchmarks `proxies` and `build`: what its networks cost.", "NAME"),
     )
 
     def call(self, output: Output, name: str, robustness: Path | None, space: str | None) -> None:
         from nas.bench import BENCHES
         from nas.bench.base import text
+        from nas.bench.build import BuildBench
         from nas.bench.proxies import ProxiesBench
         from nas.bench.tables import TablesBench
         from nas.search_spaces import SPACES
@@ -37,10 +38,12 @@ class Benchmark(Command):
             raise InputError(
                 f"Expected --robustness with the benchmark tables only but got it with {name}; leave it out."
             )
-        if isinstance(bench, ProxiesBench):
+        if isinstance(bench, (BuildBench, ProxiesBench)):
             bench.space = None if space is None else SPACES.get(space).name
         elif space is not None:
-            raise InputError(f"Expected --space with the benchmark proxies only but got it with {name}; leave it out.")
+            raise InputError(
+                f"Expected --space with the benchmarks build and proxies only but got it with {name}; leave it out."
+            )
         result = bench.run(output.note)
         judged = bench.judged(result)
         lines = [json.dumps(result, indent=2), *map(text, judged)]

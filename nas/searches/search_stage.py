@@ -24,6 +24,7 @@ from nas.searches.percentile_ranks import percentile_ranks
 from nas.searches.problem import SearchProblem
 from nas.settings.schema import Settings, is_supernet
 from nas.strategies.predictors import PREDICTORS
+from nas.tables.repeated import log_once
 from nas.train import check_parts, large_batch_note
 
 PEER_SIZE = 0.10  # largest difference of its number of weights from that of the best, as a fraction
@@ -61,6 +62,8 @@ def check(worker: Worker) -> None:
         if next(problem.sample(Random(0), MAX_DRAWS), None) is None:
             raise problem.unsatisfied(MAX_DRAWS)
         log_warning(problem.strategy.remark(settings.search.budget))
+    for line in worker.tables.remarks() if worker.tables is not None else ():
+        log_once(line)
     if labels_of(settings):
         check_parts(settings.label, len(worker.dataset.train))
         log_warning(large_batch_note("label", settings.label.batch_size, len(worker.dataset.train)))

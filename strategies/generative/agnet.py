@@ -76,7 +76,9 @@ class AGNet(BatchedStrategy[Any]):
         return getattr(self.space, "whole", self.space)
 
     def remark(self, budget: int) -> str | None:
-        """That the generator has to be pretrained first, if it is not in the cache."""
+        """That all is random, or that the generator has to be pretrained first, if it is not in the cache."""
+        if (random := super().remark(budget)) is not None:
+            return random
         kind, count = self.options.generator, self.options.pretraining
         parts = dict.fromkeys(shared_part(self._whole, part) for part in self.parts)
         files = [cache_file(type(self._whole), part, kind, count) for part in parts]

@@ -10,7 +10,7 @@ import torch
 from clock import Clock
 
 from nas.bench import BENCHES, build
-from nas.search_spaces import SPACES, NASBench201, Network
+from nas.search_spaces import NASBench201, Network
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,10 @@ def test_it_is_registered_and_describes_itself() -> None:
     assert (bench.__doc__ or "").splitlines()[0].startswith("Time to build a network")
 
 
-def test_it_gives_a_ratio_for_every_space(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("space", "names"), [(None, ["nasbench201", "darts"]), ("nds-enas", ["nds-enas"])])
+def test_it_gives_a_ratio_for_each_of_its_spaces(
+    space: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     measured = []
 
     def measure(space: Any, report: Any) -> float:
@@ -45,8 +48,10 @@ def test_it_gives_a_ratio_for_every_space(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(build, "measure", measure)
     lines: list[str] = []
-    assert BENCHES.get("build")().run(lines.append) == {"ratios": dict.fromkeys(SPACES.names(), 0.5)}
-    assert measured == SPACES.names()
+    bench: Any = BENCHES.get("build")()
+    bench.space = space
+    assert bench.run(lines.append) == {"ratios": dict.fromkeys(names, 0.5)}
+    assert measured == names
     assert len(lines) == len(measured)
 
 
@@ -58,8 +63,9 @@ def test_measure_builds_and_uses_each_of_the_cells(monkeypatch: pytest.MonkeyPat
     space.built = []
     ratio = build.measure(space, lines.append, cells=3)
     assert ratio > 0
-    assert [line.split(":")[0] for line in lines] == [f"nasbench201 {n}/3" for n in (1, 2, 3)]
-    assert float(lines[0].rsplit(" ", 1)[1]) > 0
+    assert lines[0] == "nasbench201: 3 networks, each built 6 times and used once at batch 4"
+    assert [line.split(":")[0] for line in lines[1:]] == [f"nasbench201 {n}/3" for n in (1, 2, 3)]
+    assert float(lines[1].rsplit(" ", 1)[1]) > 0
     assert len(space.built) == 1 + 3 * (2 * build.BUILDS + 1)
     per_cell = [space.built[1 + 7 * n : 8 + 7 * n] for n in range(3)]
     assert all(len(set(cells)) == 1 for cells in per_cell)

@@ -117,7 +117,7 @@ def test_building_is_compared_with_a_long_pass_or_with_drawing(
 
 def test_the_space_is_an_option_of_this_benchmark_only(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command(["bench", "start", "--space", "darts"]) == 2
-    assert "Expected --space with the benchmark proxies only" in capfd.readouterr().err
+    assert "Expected --space with the benchmarks build and proxies only" in capfd.readouterr().err
     assert run_command(["bench", "proxies", "--space", "dart"]) == 2
     assert "did you mean 'darts'" in capfd.readouterr().err
 

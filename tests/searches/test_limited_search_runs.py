@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,12 @@ def test_a_predictor_whose_library_matters_is_named(tmp_path: Path) -> None:
         settings = {"predicted.labels": str(labels), "predicted.model": model}
         found = nas.search(objective="predicted", strategy="random", budget=2, settings=settings)
         assert found.library == expected
+
+
+def test_a_search_says_what_it_dropped_of_a_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    archs = [str(arch) for arch in nas.space("nasbench201").draw(4, seed=0)]
+    file = tmp_path / "mine.csv"
+    file.write_text("arch,good\n" + "".join(f"{arch},{n}\n" for n, arch in enumerate([*archs, archs[0]])))
+    with caplog.at_level(logging.WARNING, "nas"):
+        nas.search(objective="scores:good:max", strategy="random", budget=2, settings={"tables.scores": str(file)})
+    assert f"{file}: of an architecture the first row counts; rows that repeat one: 1" in caplog.messages

@@ -12,7 +12,7 @@ from families import one_per_family
 
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES, NASBench201, SearchSpace
-from nas.strategies import Goal
+from nas.strategies import STRATEGIES, Goal
 from nas.strategies.evolution import Evolution, EvolutionOptions, NaszillaEvolution
 from nas.strategies.random_search import RandomSearch
 
@@ -120,6 +120,16 @@ def test_it_says_when_all_of_a_search_is_random() -> None:
         strategy = Evolution(NASBench201(), (Goal("score"),), 0, options)
         assert strategy.remark(first + 1) is None
         assert f"All {first} architectures of evolution are random draws" in (strategy.remark(first) or "")
+
+
+@pytest.mark.parametrize("name", ["guided", "bananas", "bo", "agnet"])
+def test_a_strategy_with_a_model_says_so_too(name: str) -> None:
+    kind: Any = STRATEGIES.get(name)
+    strategy = object.__new__(kind)
+    strategy.space, strategy.options = NASBench201(), kind.Options(init=7)
+    said = f"All 7 architectures of {name} are random draws, since it first draws 7; give it a smaller init."
+    assert strategy.remark(7) == said
+    assert strategy.remark(8) != said
 
 
 def test_lower_is_better_is_the_mirror_image() -> None:

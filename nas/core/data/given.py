@@ -12,6 +12,7 @@ from torch import Tensor
 from nas.core.data.channel_statistics import SMALLEST_STD, channel_statistics
 from nas.core.data.dataset import Dataset, Split
 from nas.core.data.formats.base import Loader, Raw, Source, Triple, log
+from nas.core.data.label_blocks import in_blocks
 from nas.core.data.resize import Resizing
 from nas.core.data.seen import Seen
 from nas.core.errors import InputError
@@ -66,6 +67,8 @@ def split_of_arrays(images: Any, labels: Any, n: int | None = None) -> Split:
         _check_range(pictures)
     if (low := int(answers.min())) < 0:
         raise InputError(f"Expected labels from 0 on but got {low}; leave out images without a class.")
+    if n is not None and n < count:
+        _warn_of_blocks(answers, n, _labels(_first(labels, None, "labels")[0]))
     return Split(pictures, answers)
 
 
@@ -97,7 +100,27 @@ def split_of_batches(batches: Iterable[Any], n: int | None = None) -> Split:
         raise InputError("Expected at least one batch in data= but got none.")
     if n is not None and count < n:
         raise InputError(f"Expected n_test between 1 and {count}, the images in data=, but got {n}.")
-    return Split(torch.cat([part.images for part in parts])[:n], torch.cat([part.labels for part in parts])[:n])
+    whole = Split(torch.cat([part.images for part in parts])[:n], torch.cat([part.labels for part in parts])[:n])
+    if n is not None and _size(batches) != n:
+        _warn_of_blocks(whole.labels, n)
+    return whole
+
+
+def _size(batches: Iterable[Any]) -> int | None:
+    """The number of images of a DataLoader; None if it cannot be known."""
+    try:
+        return len(batches.dataset)
+    except (AttributeError, TypeError):
+        return None
+
+
+def _warn_of_blocks(labels: Tensor, n: int, all_labels: Tensor | None = None) -> None:
+    if in_blocks(labels.numpy(), None if all_labels is None else all_labels.numpy()):
+        log.warning(
+            "The images come sorted by class, and n_test takes the first %d, which are no sample of all: shuffle them "
+            "once before the call, or leave n_test out.",
+            n,
+        )
 
 
 def given_dataset(part: Split, num_classes: int) -> Dataset:

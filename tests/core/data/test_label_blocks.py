@@ -1,0 +1,68 @@
+"""Labels in blocks of one class are told from labels in a random order."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from nas.core.data.given import split_of_arrays, split_of_batches
+from nas.core.data.label_blocks import in_blocks
+
+SORTED = np.repeat(np.arange(10), 40)
+SHUFFLED = np.random.default_rng(0).permutation(SORTED)
+SAID = "n_test takes the first 100, which are no sample of all"
+
+
+def test_sorted_labels_are_in_blocks_and_shuffled_ones_are_not() -> None:
+    assert in_blocks(SORTED[:100])
+    assert in_blocks(SORTED[:100], SORTED)
+    assert in_blocks(np.concatenate([SORTED[-5:], SORTED[:95]]), SORTED)
+    assert not in_blocks(SHUFFLED[:100], SHUFFLED)
+    assert not in_blocks(np.arange(400) % 10)  # one of each class in turn
+    assert not in_blocks(SORTED[:19], SORTED), "too few to tell"
+
+
+def test_of_a_single_class_all_labels_decide() -> None:
+    ones = np.ones(50, dtype=np.int64)
+    assert in_blocks(ones)
+    assert not in_blocks(ones, ones)
+    assert in_blocks(ones, SORTED)
+
+
+def test_random_orders_are_hardly_ever_taken_for_blocks() -> None:
+    random = np.random.default_rng(1)
+    for shares in ([0.1] * 10, [0.9, 0.1], [0.9, 0.05, 0.05]):
+        drawn = random.choice(len(shares), size=(300, 200), p=shares)
+        assert sum(in_blocks(row) for row in drawn) == 0
+
+
+def test_the_distance_is_that_of_equal_neighbours_in_standard_deviations() -> None:
+    """Of two classes in equal shares, neighbours are equal as often as coins show heads: sd = √(n-1) / 2."""
+    n = 101
+    for equal, blocks in ((80, False), (81, True)):  # 50 + 6 · 5 = 80
+        steps = np.array([0] * equal + [1] * (n - 1 - equal))
+        labels = np.concatenate([[0], np.cumsum(steps) % 2])
+        assert in_blocks(labels, np.array([0, 1])) == blocks
+
+
+@pytest.mark.parametrize(
+    ("labels", "n", "warned"),
+    [(SORTED, 100, True), (SORTED, None, False), (SORTED, 400, False), (SHUFFLED, 100, False)],
+)
+def test_the_first_of_sorted_images_are_reported(
+    labels: Any, n: int | None, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = torch.zeros(400, 3, 2, 2)
+    for split in (
+        lambda: split_of_arrays(images, labels, n),
+        lambda: split_of_batches(DataLoader(TensorDataset(images, torch.from_numpy(labels)), 64), n),
+    ):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "nas"):
+            assert split().labels.tolist() == labels[:n].tolist()
+        assert (SAID in caplog.text) == warned
