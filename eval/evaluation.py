@@ -21,6 +21,7 @@ from nas.eval.fingerprint import fingerprint
 from nas.eval.measures import measure, measure_ticks
 from nas.eval.metrics import accuracy, hrs, worst_case
 from nas.eval.networks import layout
+from nas.eval.networks.chance import chance_remark
 from nas.eval.networks.orders import order_remark
 from nas.eval.outputs import CHECKED_IMAGES, check_outputs
 from nas.eval.plan import AttackOptions, Plan, curves_of, plan_of, point_name
@@ -75,11 +76,12 @@ def evaluate(
     correct = {label: np.array(one) == 1 for label, one in {CLEAN: clean, **robust}.items()}
     reported = settings.attacks[:1] if settings.cascade else settings.attacks
     clean_accuracy, clean_interval = accuracy(correct[CLEAN])
-    remarks: list[str] = []
+    remark = None
     if other is not None:
         advice = f"repeat the evaluation with data.order={other[0]} if the network was trained with that order"
-        sentence = order_remark(flags, part.labels, other[1], "clean images", advice)
-        remarks = [] if sentence is None else [sentence]
+        remark = order_remark(flags, part.labels, other[1], "clean images", advice)
+    if remark is None:
+        remark = chance_remark(int(correct[CLEAN].sum()), len(part), dataset.num_classes)
     image_format = layout.layout_of(runner.network)
     result = EvalResult(
         norm=settings.norm,
@@ -95,7 +97,7 @@ def evaluate(
         outside={label: runner.outside[label] for label in settings.attacks if label in runner.outside},
         sweep=_sweep(settings, correct),
         non_finite=runner.non_finite,
-        remarks=remarks,
+        remarks=[] if remark is None else [remark],
         image_format=None if image_format in layout.USUAL_LAYOUTS else ImageFormat.from_json(image_format),
         providers=runner.providers,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from html import escape
 from pathlib import Path
@@ -118,7 +119,7 @@ def compare(*reports: Any) -> ComparedReports:
 
     Args:
         reports: results of `nas.evaluate`, what `nas.open_run` returns, or folders of runs. A run that is given twice
-            counts once.
+            counts once. A single mapping gives them names: `nas.compare({"standard": first, "TRADES": second})`.
 
     Returns:
         The differences between every two networks, as a table: `to_frame()`, `save_page(path)`.
@@ -134,8 +135,8 @@ def compare(*reports: Any) -> ComparedReports:
     [('clean', 16), ('fgsm', 16)]
     """
     given: dict[Path | int, tuple[Evaluated, Any]] = {}
-    for report in reports:
-        for one in _evaluated(report):
+    for name, report in _named(reports):
+        for one in _evaluated(report, name):
             whole = isinstance(report, RunOutcome) and not isinstance(report, RepeatedRun)
             source = report if whole else one.folder
             given.setdefault(id(report) if one.folder is None else one.folder.resolve(), (one, source))
@@ -145,14 +146,27 @@ def compare(*reports: Any) -> ComparedReports:
     return ComparedReports(**{one.name: getattr(data, one.name) for one in fields(data)}, _sources=sources)
 
 
-def _evaluated(report: Any) -> list[Evaluated]:
-    """The evaluated networks of a run; for a run with several seeds, those of all its runs."""
+def _named(reports: Sequence[Any]) -> list[tuple[str | None, Any]]:
+    """Each report with its name, if the only argument is a mapping that gives names."""
+    if len(reports) != 1 or not isinstance(reports[0], Mapping):
+        return [(None, report) for report in reports]
+    for name in reports[0]:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"Expected names of networks as texts but got {name!r}; name each of them.")
+    return list(reports[0].items())
+
+
+def _evaluated(report: Any, name: str | None = None) -> list[Evaluated]:
+    """The evaluated networks of a run, by default under its own name; of several seeds, those of all its runs."""
     if isinstance(report, (str, os.PathLike)):
-        return [Evaluated.of_run(folder) for folder in single_runs([Path(report).expanduser()])]
+        runs = [Evaluated.of_run(folder) for folder in single_runs([Path(report).expanduser()])]
+        names = [name if len(runs) == 1 else f"{name}/{one.folder.name}" for one in runs if one.folder is not None]
+        return runs if name is None else [replace(one, name=own) for one, own in zip(runs, names)]
     if isinstance(report, RepeatedRun):
-        return [] if report.run is None else _evaluated(report.run)
+        return [] if report.run is None else _evaluated(report.run, name)
     if isinstance(report, Result) and isinstance(report, RunOutcome):
-        return [Evaluated.of_result(report, report.run, report.settings)]
+        one = Evaluated.of_result(report, report.run, report.settings)
+        return [one if name is None else replace(one, name=name)]
     raise InputError(
         f"Expected results of nas.evaluate or folders of runs but got an object of type {type(report).__name__}; give "
         "each result as an argument of its own."

@@ -147,6 +147,19 @@ def test_a_run_of_several_seeds_stands_for_its_runs(make: Any, tmp_path: Path) -
     assert labels == [one.label for one in nas.compare(tmp_path / "study").checkpoints]
 
 
+def test_a_mapping_gives_names(make: Any) -> None:
+    kept, gone = make("a", entry(0.9, 1)), make("b", entry(0.4, 2), temporary=True)
+    compared = nas.compare({"ours": kept, "theirs": gone})
+    assert [one.label for one in compared.checkpoints] == ["ours (adversarial)", "theirs (adversarial)"]
+    assert "ours" in compared.to_latex()
+    assert "\ntheirs," in compared.to_csv()
+    assert [row.difference for row in compared.differences] == [
+        row.difference for row in nas.compare(kept, gone).differences
+    ]
+    with pytest.raises(InputError, match="names of networks as texts but got 3"):
+        nas.compare({3: kept, "theirs": gone})
+
+
 def test_what_is_no_report_is_refused(make: Any, tmp_path: Path) -> None:
     report = make("a", entry(0.9, 1))
     for wrong in ([report, report], 3, None, entry(0.9, 1)):

@@ -136,12 +136,17 @@ class TableSearch(Command):
 def _text(result: TableSearchResult, percent: set[str]) -> str:
     """For people: the best found, mean ± standard deviation, one block of strategies per objective.
 
-    The columns in `percent` hold fractions and are shown in percent.
+    The columns in `percent` hold fractions and are shown in percent. Of scores that are no goal, whose direction may
+    be unknown, no optimum is shown.
     """
+    from nas.objectives.notation import parse
     from nas.report.text import table_lines
+    from nas.tables.collection import SCORES
 
-    columns, optimum = result.columns, result.optimum
-    rows = [["", *columns], ["optimum of each column", *(_cell(optimum[c], None, c in percent) for c in columns)]]
+    columns = result.columns
+    known = {term.name for objective in result.objectives for term in parse(objective)}
+    optimum = {name: result.optimum[name] for name in columns if name in known or not name.startswith(SCORES)}
+    rows = [["", *columns], ["optimum of each column", *(_cell(optimum.get(c), None, c in percent) for c in columns)]]
     tail = []
     for objective, entry in result.objectives.items():
         rows.append([objective, *([""] * len(columns))])

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,20 @@ def test_joint_limits_reach_the_search(
     quick = [*TABLE, "--queries", "2", "--seeds", "1", "--workers", "1", "--strategy", "random", "--json"]
     assert run_command(["tables", "search", *quick, "--objective", "clean", "--limit", "fgsm@1<=0.3", "--joint"]) == 0
     assert json.loads(capfd.readouterr().out)["joint"] is True
+
+
+def test_of_scores_that_are_no_goal_no_optimum_is_shown() -> None:
+    """Nobody says whether high or low is good of them."""
+    found = searched()
+    (half,) = found.objectives["clean"].strategies.values()
+    columns = ["clean", "scores:mine"]
+    half = replace(half, columns={"clean": Spread(0.5, 0.0625), "scores:mine": Spread(4.0, 1.5)})
+    found = replace(
+        found,
+        columns=columns,
+        optimum={"clean": 0.75, "scores:mine": 2.0},
+        objectives={"clean": ObjectiveResult({"random": half})},
+    )
+    assert re.search(r"^optimum of each column +75\.00 +-$", _text(found, {"clean"}), re.MULTILINE)
+    goal = replace(found, objectives={"scores:mine:min": ObjectiveResult({"random": half})})
+    assert re.search(r"^optimum of each column +75\.00 +2\.00$", _text(goal, {"clean"}), re.MULTILINE)
