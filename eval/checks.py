@@ -237,7 +237,7 @@ def _black_box(results: CheckResults) -> Check:
 def _converged(results: CheckResults, name: str, title: str, label: str) -> Check:
     if not any(results.correct["pgd"]):
         return Check(name, "skipped", NOTHING_LEFT)
-    gain = results.accuracy("pgd") - results.accuracy(label)
+    gain = round(results.accuracy("pgd") - results.accuracy(label), 9)  # in binary .5 - .47 exceeds .03
     warns = gain > MAX_GAIN and _beats(results.correct[label], results.correct["pgd"])
     reason = (
         f"{title}: {_percent(results.accuracy(label))} instead of {_percent(results.accuracy('pgd'))} "
@@ -286,4 +286,4 @@ def _square(runner: AttackRunner, settings: CheckOptions) -> Check:
     reason = (
         f"Square takes AutoAttack from {_percent(before)} to {_percent(after)} (limit {100 * MAX_SQUARE_GAIN:g} points)"
     )
-    return Check(name, verdict(before - after > MAX_SQUARE_GAIN), reason)
+    return Check(name, verdict(round(before - after, 9) > MAX_SQUARE_GAIN), reason)

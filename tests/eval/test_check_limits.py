@@ -143,13 +143,20 @@ def test_noise_says_nothing_where_the_white_box_attacks_together_leave_nothing()
     assert verdicts({"more": 0})["random-noise"] == "skipped"
 
 
+def test_a_gain_of_exactly_the_limit_is_not_more() -> None:
+    flags = {"pgd": [1] * 50 + [0] * 50, "more": [1] * 47 + [0] * 53}
+    found = checks._converged(checks.CheckResults(flags, ()), "more-steps", "", "more")
+    assert (found.ok, found.reason.endswith("(limit 3 points)")) == ("pass", True)
+    assert verdicts({"more": 470})["more-steps"] == "pass"
+
+
 @pytest.mark.parametrize(("side", "ok"), [(4, "skipped"), (8, "pass"), (24, "skipped")])
 def test_a_square_that_cannot_start_in_l2_is_no_evidence(side: int, ok: str) -> None:
     subject = Scripted({"pgd": 500, "more": 500, "restarts": 500, "square": 1000}, side=side)
     assert found(subject, norm="L2", eps=0.5, sweep_attack=["pgd20"])["black-box"].ok == ok
 
 
-@pytest.mark.parametrize(("after", "ok"), [(1000, "pass"), (997, "pass"), (995, "warn")])
+@pytest.mark.parametrize(("after", "ok"), [(1000, "pass"), (997, "pass"), (996, "pass"), (995, "warn")])
 def test_square_may_take_two_of_a_thousand_from_autoattack(after: int, ok: str) -> None:
     """This is the package's own limit for a warning, as a share of all images of the evaluation, here 2,000."""
     left = {"apgd-ce": 1500, "apgd-t": 1200, "fab-t": 1000, "square": after}

@@ -162,6 +162,20 @@ def test_accuracies_answer_with_the_string_first_and_its_class_otherwise(tmp_pat
         read_accuracies(written(tmp_path, "b.csv", f"arch_str,name\n{A},x\n"))
 
 
+def test_that_the_first_row_counts_is_not_said_of_a_mean() -> None:
+    for mean, value, remarks in ((True, 2.0, 0), (False, 1.0, 1)):
+        table = ArrayTable("t", [A, A], {"x": np.array([1.0, 3.0])}, mean=mean)
+        assert (table.column("x").tolist(), len(table.remarks())) == ([value], remarks)
+
+
+def test_the_score_of_two_zeros_is_zero_and_a_score_of_null_is_none(tmp_path: Path) -> None:
+    zeros = ArrayTable("t", [A], {"clean": np.array([0.0]), "fgsm@1": np.array([0.0])})
+    assert zeros.column("hrs:fgsm@1").tolist() == [0.0]
+    rows = [{"arch": A, "scores": {"zen": None}}, {"arch": B, "scores": {"zen": 2}}]
+    found = read_scores(written(tmp_path, "a.json", json.dumps(rows)))
+    np.testing.assert_array_equal(found.column("zen"), [np.nan, 2])
+
+
 def test_a_class_is_answered_by_its_representative() -> None:
     space = NASBench201()
     heavy, absent = A.replace("none~1|+", "nor_conv_3x3~1|+"), TWIN
@@ -203,7 +217,6 @@ def test_measured_values_of_several_rows_are_their_mean(tmp_path: Path, caplog: 
     np.testing.assert_array_equal(table.column("z"), [np.nan, 1, 2])
     (said,) = [record.getMessage() for record in caplog.records]
     assert said == f"{path}: 1 architecture had several rows; their mean is used."
-    assert table.remarks() == [], "that the first row counts would be wrong"
     robbench = f"arch,val_acc,val_pgd_8_acc\n{A},.5,.25\n{B},.5,.5\n{A},.75,.5\n{B},.25,0\n"
     found = read_robbench(written(tmp_path, "b.csv", robbench), "cifar10")
     assert (found.column("clean").tolist(), found.column("pgd@8").tolist()) == ([0.625, 0.375], [0.375, 0.25])
