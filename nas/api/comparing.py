@@ -160,8 +160,9 @@ def _evaluated(report: Any, name: str | None = None) -> list[Evaluated]:
     """The evaluated networks of a run, by default under its own name; of several seeds, those of all its runs."""
     if isinstance(report, (str, os.PathLike)):
         runs = [Evaluated.of_run(folder) for folder in single_runs([Path(report).expanduser()])]
-        names = [name if len(runs) == 1 else f"{name}/{one.folder.name}" for one in runs if one.folder is not None]
-        return runs if name is None else [replace(one, name=own) for one, own in zip(runs, names)]
+        if name is None:
+            return runs
+        return [replace(one, name=name if len(runs) == 1 else f"{name}/{one.name.rpartition('/')[2]}") for one in runs]
     if isinstance(report, RepeatedRun):
         return [] if report.run is None else _evaluated(report.run, name)
     if isinstance(report, Result) and isinstance(report, RunOutcome):

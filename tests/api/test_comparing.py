@@ -145,6 +145,8 @@ def test_a_run_of_several_seeds_stands_for_its_runs(make: Any, tmp_path: Path) -
     labels = [one.label for one in nas.compare(study).checkpoints]
     assert labels == ["study/seed-0 (adversarial)", "study/seed-1 (adversarial)"]
     assert labels == [one.label for one in nas.compare(tmp_path / "study").checkpoints]
+    named = [one.label for one in nas.compare({"ours": study}).checkpoints]
+    assert named == ["ours/seed-0 (adversarial)", "ours/seed-1 (adversarial)"]
 
 
 def test_a_mapping_gives_names(make: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any, ClassVar
 
 import numpy as np
@@ -108,10 +108,8 @@ def split_of_batches(batches: Iterable[Any], n: int | None = None) -> Split:
 
 def _size(batches: Iterable[Any]) -> int | None:
     """The number of images of a DataLoader; None if it cannot be known."""
-    try:
-        return len(batches.dataset)
-    except (AttributeError, TypeError):
-        return None
+    dataset = getattr(batches, "dataset", None)
+    return len(dataset) if isinstance(dataset, Sized) else None
 
 
 def _warn_of_blocks(labels: Tensor, n: int, all_labels: Tensor | None = None) -> None:
