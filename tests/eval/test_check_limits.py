@@ -216,6 +216,12 @@ def test_radii_beyond_the_whole_range_are_left_out() -> None:
     assert {label for label in subject.attacks if "@" in label} == {"pgd@0.15", "pgd@0.3", "pgd@1"}
 
 
+def test_the_single_step_is_fgsm_in_linf_and_pgd_in_l2() -> None:
+    made = Check("one-step", "pass", "-")
+    assert [checks.attacks_of(made, norm) for norm in ("Linf", "L2")] == [("fgsm", "pgd20"), ("pgd1", "pgd20")]
+    assert EvalSettings().checks_images == 100
+
+
 def test_what_the_checks_cost() -> None:
     """Passes: 1 clean, PGD-20 at five radii, PGD-80, five restarts, FGSM, random starts, 1,000 queries of Square."""
     each = 1 + 5 * 20 + 80 + 5 * 20 + 1 + 0 + 1000 / 3

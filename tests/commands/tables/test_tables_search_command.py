@@ -18,7 +18,7 @@ from PIL import Image
 from robustness_folder import write_robustness
 
 from nas.cli.main import run_command
-from nas.commands.tables.search import _text
+from nas.commands.tables.search import TableSearch, _text
 from nas.search_spaces import NASBench201
 from nas.studies.table_search_result import (
     Feasible,
@@ -191,6 +191,8 @@ def test_help_teaches(capfd: pytest.CaptureFixture[str]) -> None:
     text = " ".join(capfd.readouterr().out.split())
     assert "`nas tables search " in text
     assert "--json" in text
+    defaults = {option.name: option.default for option in TableSearch.arguments}
+    assert (defaults["queries"], defaults["seeds"], defaults["ask"]) == (300, 100, 1)
     run_command(["tables"])
     assert "search" in capfd.readouterr().out
 
