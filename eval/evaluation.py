@@ -97,7 +97,7 @@ def evaluate(
         outside={label: runner.outside[label] for label in settings.attacks if label in runner.outside},
         sweep=_sweep(settings, correct),
         non_finite=runner.non_finite,
-        remarks=[] if remark is None else [remark],
+        remarks=[*dataset.remarks, *([] if remark is None else [remark])],
         image_format=None if image_format in layout.USUAL_LAYOUTS else ImageFormat.from_json(image_format),
         providers=runner.providers,
     )

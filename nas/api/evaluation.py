@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from nas.commands.eval import Eval
 from nas.core import config
 from nas.core.data import Dataset, DataSettings, GivenArrays, Split, attacked_positions
 from nas.core.data.formats.base import Loader
-from nas.core.data.given import given_dataset, split_of_arrays, split_of_batches
+from nas.core.data.given import first_of_sorted, given_dataset, split_of_arrays, split_of_batches
 from nas.core.errors import InputError
 from nas.core.execution.pickling import dumps
 from nas.core.images import unit_range
@@ -196,8 +196,12 @@ def _given_images(data: Any, n: int | None, given: GivenModel) -> Dataset:
     pair = isinstance(data, (tuple, list)) and len(data) == 2 and not isinstance(data[0], (tuple, list))
     if pair:
         part = split_of_arrays(data[0], data[1], n)
+        remark = first_of_sorted(part.labels, all_labels=data[1])
     elif isinstance(data, Iterable) and not isinstance(data, (np.ndarray, Tensor, Mapping, tuple)):
         part = split_of_batches(data, n)
+        images = getattr(data, "dataset", None)
+        total = len(images) if isinstance(images, Sized) else None
+        remark = None if n is None else first_of_sorted(part.labels, total=total)
     else:
         raise InputError(
             "Expected (images, labels), a DataLoader, a data set or a path as data= but got "
@@ -210,7 +214,7 @@ def _given_images(data: Any, n: int | None, given: GivenModel) -> Dataset:
             "The largest label is %d, but %s has %d classes; check that it was trained on these classes.",
             *(largest, name, classes),
         )
-    return given_dataset(part, classes)
+    return given_dataset(part, classes, remark)
 
 
 def _classes_of(network: nn.Module, part: Split, name: str) -> int:

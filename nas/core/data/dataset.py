@@ -93,7 +93,7 @@ class Dataset:
     images) scaled to [0, 1].
 
     `classes` are the names of the classes in the order of their labels, if the data name them. If `in_order` is true,
-    the test images are attacked in their own order.
+    the test images are attacked in their own order. `remarks` become those of an evaluation on the test images.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Dataset:
     std: tuple[float, float, float]
     classes: tuple[str, ...] = ()
     in_order: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def example(self) -> Split:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -67,8 +67,6 @@ def split_of_arrays(images: Any, labels: Any, n: int | None = None) -> Split:
         _check_range(pictures)
     if (low := int(answers.min())) < 0:
         raise InputError(f"Expected labels from 0 on but got {low}; leave out images without a class.")
-    if n is not None and n < count:
-        _warn_of_blocks(answers, n, _labels(_first(labels, None, "labels")[0]))
     return Split(pictures, answers)
 
 
@@ -100,31 +98,28 @@ def split_of_batches(batches: Iterable[Any], n: int | None = None) -> Split:
         raise InputError("Expected at least one batch in data= but got none.")
     if n is not None and count < n:
         raise InputError(f"Expected n_test between 1 and {count}, the images in data=, but got {n}.")
-    whole = Split(torch.cat([part.images for part in parts])[:n], torch.cat([part.labels for part in parts])[:n])
-    if n is not None and _size(batches) != n:
-        _warn_of_blocks(whole.labels, n)
-    return whole
+    return Split(torch.cat([part.images for part in parts])[:n], torch.cat([part.labels for part in parts])[:n])
 
 
-def _size(batches: Iterable[Any]) -> int | None:
-    """The number of images of a DataLoader; None if it cannot be known."""
-    dataset = getattr(batches, "dataset", None)
-    return len(dataset) if isinstance(dataset, Sized) else None
+def first_of_sorted(labels: Tensor, all_labels: Any = None, total: int | None = None) -> str | None:
+    """A remark if these `labels` are the first of more that come sorted by class, and so those of no sample; else None.
+
+    `all_labels` are the labels of all images, or else `total` their number, where they are known.
+    """
+    known = None if all_labels is None else _labels(_first(all_labels, None, "labels")[0])
+    count = total if known is None else len(known)
+    if count == len(labels) or not in_blocks(labels.numpy(), None if known is None else known.numpy()):
+        return None
+    return (
+        f"The images come sorted by class, and n_test takes the first {len(labels):,}, which are no sample of all: "
+        "shuffle them once before the call, or leave n_test out."
+    )
 
 
-def _warn_of_blocks(labels: Tensor, n: int, all_labels: Tensor | None = None) -> None:
-    if in_blocks(labels.numpy(), None if all_labels is None else all_labels.numpy()):
-        log.warning(
-            "The images come sorted by class, and n_test takes the first %d, which are no sample of all: shuffle them "
-            "once before the call, or leave n_test out.",
-            n,
-        )
-
-
-def given_dataset(part: Split, num_classes: int) -> Dataset:
+def given_dataset(part: Split, num_classes: int, remark: str | None = None) -> Dataset:
     """The images as the test part of a data set of `num_classes` classes, attacked in their own order.
 
-    Logs a warning if the images are nearly black. Raises InputError if a label belongs to no class.
+    A `remark` on them becomes one of the evaluation's. Logs a warning if the images are nearly black. Raises InputError if a label belongs to no class.
     """
     largest = int(part.labels.max())
     if largest >= num_classes:
@@ -141,7 +136,8 @@ def given_dataset(part: Split, num_classes: int) -> Dataset:
     for note in Seen(levels=(-1, -1, level)).notes(len(part), Resizing(None)):
         log.warning("%s", note)
     nothing = Split(part.images[:0], part.labels[:0])
-    return Dataset(GivenArrays.name, nothing, nothing, part, num_classes, mean, std, in_order=True)
+    remarks = () if remark is None else (remark,)
+    return Dataset(GivenArrays.name, nothing, nothing, part, num_classes, mean, std, in_order=True, remarks=remarks)
 
 
 def _statistics(images: Tensor) -> tuple[Triple, Triple]:
