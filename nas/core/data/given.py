@@ -119,8 +119,8 @@ def first_of_sorted(labels: Tensor, all_labels: Any = None, total: int | None = 
 def given_dataset(part: Split, num_classes: int, remark: str | None = None) -> Dataset:
     """The images as the test part of a data set of `num_classes` classes, attacked in their own order.
 
-    A `remark` on them becomes one of the evaluation's. Logs a warning if the images are nearly black. Raises InputError if
-    a label belongs to no class.
+    A `remark` on them becomes one of the evaluation's. Logs a warning if the images are nearly black. Raises InputError
+    if a label belongs to no class.
     """
     largest = int(part.labels.max())
     if largest >= num_classes:
