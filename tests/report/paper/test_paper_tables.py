@@ -29,7 +29,7 @@ from nas.report.paper.escape import tex
 from nas.report.paper.latex import latex_of
 from nas.report.paper.material import Material, Paper
 from nas.report.paper.method import method
-from nas.report.paper.tables import MAX_FOUND
+from nas.report.paper.run_tables import MAX_FOUND
 from nas.results import Check, FoundArchitecture, SearchResult
 from nas.runs.repetitions import summarise
 

@@ -104,7 +104,9 @@ def test_a_search_shows_its_first_architectures_and_what_they_are() -> None:
     assert caption(found).startswith("The best architectures of a search in nasbench201 by croze after 12 classes of")
     two = make.searched(goals=[Goal("croze"), Goal("params", higher_is_better=False)])
     assert caption(one_table(two, "search")).startswith("The Pareto front of a search")
-    assert "epochs" in caption(one_table(make.supernet_searched(val_accuracy=0.5), "search"))
+    supernet = make.supernet_searched(val_accuracy=0.5)
+    assert " after 1 epoch. " in caption(one_table(supernet, "search"))
+    assert " after 2 epochs. " in caption(one_table(replace(supernet, evaluated=2), "search"))
 
 
 def test_a_training_says_which_epoch_was_chosen() -> None:
