@@ -53,11 +53,16 @@ class AttackOptions(Section):
     step_size: float | None = None  # of pgd and mifgsm; by default eps/4 and eps/steps
     restarts: int = 1  # of pgd, apgd-ce, apgd-dlr, fab and square; those of autoattack are part of its protocol
     cascade: bool = False  # each attack only on images that are still correct: faster, gives the worst case alone
-    n_test: int = 1000  # number of images, the first of a fixed permutation of the test part; of arrays the first
+    n_test: int = 1000  # number of images (or all, if fewer), the first of a fixed permutation; of arrays the first
     batch_size: int = 250  # images attacked at once; outcomes are stored after each batch
     sweep: list[float] = field(default_factory=list)  # radii of the robustness curve, as multiples of eps
     sweep_attack: list[str] = field(default_factory=lambda: ["pgd20"])  # one curve for each
     sweep_preset: str | None = None  # published attacks and radii instead of `sweep`: robustness-dataset
+
+    def attack_what_there_is(self, available: int) -> None:
+        """Where there are fewer images than the default of `n_test`, the default means all of them."""
+        if self.n_test == AttackOptions.n_test:
+            self.n_test = min(self.n_test, max(available, 1))
 
     def check(self) -> None:
         super().check()

@@ -11,6 +11,7 @@ from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.core.seeds import derive
 from nas.objectives import constant_logits
+from nas.objectives.directions import direction_remarks
 from nas.objectives.functions import Function, import_function, source_sha256
 from nas.objectives.notation import PREDICTED, PYTHON, function_of, source_of
 from nas.objectives.short_training import check_validation_part
@@ -61,7 +62,8 @@ def check(worker: Worker) -> None:
         warm_start.check(problem)
         if next(problem.sample(Random(0), MAX_DRAWS), None) is None:
             raise problem.unsatisfied(MAX_DRAWS)
-        log_warning(problem.strategy.remark(settings.search.budget))
+        for sentence in (problem.strategy.remark(settings.search.budget), *direction_remarks(problem.terms)):
+            log_warning(sentence)
     for line in worker.tables.remarks() if worker.tables is not None else ():
         log_once(line)
     if labels_of(settings):

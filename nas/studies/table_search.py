@@ -10,6 +10,8 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.core.execution.executor import ExecutorSettings, results_of
+from nas.objectives.directions import direction_remarks
+from nas.objectives.notation import parse
 from nas.strategies import Goal
 from nas.strategies.pareto import hypervolume, undominated
 from nas.studies.table_search_result import (
@@ -57,7 +59,9 @@ def table_search(
     )
     pairs = [(objective, name) for objective in settings.objectives for name in settings.strategies]
     made = {name: runs.strategy(objective, name, 0) for objective, name in pairs}  # InputError before anything runs
-    for remark in filter(None, (one.remark(settings.queries) for one in made.values())):
+    terms = dict.fromkeys(term for objective in settings.objectives for term in parse(objective))
+    remarks = [*direction_remarks(terms), *(one.remark(settings.queries) for one in made.values())]
+    for remark in filter(None, remarks):
         logging.getLogger("nas").warning("%s", remark)
     jobs = [
         Job(objective, name, range(start, min(start + SEEDS_OF_A_JOB, settings.seeds)))

@@ -132,8 +132,8 @@ def attacked_positions(dataset: Dataset, n: int) -> np.ndarray:
     available = len(dataset.test)
     if not 1 <= n <= available:
         raise InputError(
-            f"Expected between 1 and {available} images to attack but got {n}; "
-            f"the test part of {dataset.name!r} holds {available}."
+            f"Expected between 1 and {available} images to attack but got eval.n_test={n}; the test part of "
+            f"{dataset.name!r} holds {available}."
         )
     order = np.arange(available) if dataset.in_order else fixed_generator("attacked").permutation(available)
     return np.ascontiguousarray(order[:n])

@@ -33,7 +33,8 @@ def refuse_options_of_foreign_networks(command: str, settings: Settings) -> None
 
 
 def check(settings: Settings, dataset: Dataset) -> None:
-    """Raise `InputError` for what would stop an evaluation later."""
+    """Raise `InputError` for what would stop an evaluation later. The default of eval.n_test becomes what there is."""
+    settings.eval.attack_what_there_is(len(dataset.test))
     plan_of(settings.eval, dataset.num_classes, dataset.image_size)
     check_measures(settings.eval, dataset.num_classes, dataset.image_size)
     CorruptionPlan(settings.eval, dataset, attacked(dataset, settings.eval.n_test), settings.seed)

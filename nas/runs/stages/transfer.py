@@ -163,6 +163,7 @@ def check(settings: Settings, given: dict[str, GivenModel], keep: bool) -> None:
     """Raise `InputError` for what would stop the run later. Decoded images go to the user's cache if `keep`."""
     worker = TransferWorker(settings, given, keep=keep)
     plan_of(settings.eval, worker.dataset.num_classes, worker.dataset.image_size)
+    settings.eval.attack_what_there_is(len(worker.dataset.test))
     attacked(worker.dataset, settings.eval.n_test)
     for name, model in worker.models.items():
         text = given[name].source.text
