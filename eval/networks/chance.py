@@ -13,6 +13,6 @@ def chance_remark(right: int, n: int, num_classes: int) -> str | None:
         return None
     return (
         f"The clean accuracy, {100 * right / n:.1f} % of {n:,} images, is not better than guessing among "
-        f"{num_classes:,} classes: check that the weights are loaded, that the images are normalised as in training "
-        "(eval.mean and eval.std), and that the labels are those of its training."
+        f"{num_classes:,} classes: check that the network is trained and its weights are loaded, that the images are "
+        "normalised as in training (eval.mean and eval.std), and that the labels are those of its training."
     )

@@ -323,6 +323,13 @@ def test_npz_is_checked(tmp_path: Path, change: dict[str, Any], word: str) -> No
     fails(DataSettings("npz", str(tmp_path / "x.npz")), word)
 
 
+def test_an_npz_of_test_images_alone(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", test_images=np.zeros((4, 8, 8, 3), np.uint8), test_labels=np.arange(4))
+    fails(
+        DataSettings("npz", str(tmp_path / "x.npz")), "it holds test_images, test_labels; if there are", "data.test=all"
+    )
+
+
 def test_not_an_npz(tmp_path: Path) -> None:
     fails(DataSettings("npz", str(tmp_path)), "folder")
     path = tmp_path / "x.npz"

@@ -22,7 +22,8 @@ _UNREADABLE = (  # what zipfile, zlib and numpy raise for a damaged or foreign f
     *(OSError, EOFError, ValueError, TypeError, SyntaxError, RuntimeError, OverflowError, MemoryError),
     *(LookupError, struct.error, TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
-_KNOWN = ("images", "labels", "test_images", "test_labels")
+TESTED = {"test_images", "test_labels"}
+_KNOWN = ("images", "labels", *sorted(TESTED))
 MAX_NAMED = 20  # arrays named in one sentence
 MAX_EXPANSION = 300  # unpacked bytes per byte of the file; photographs reach 3, drawings 50, zeros 1,000
 FREE_BYTES = 2**28  # unpacked bytes that any file may have
@@ -86,9 +87,15 @@ class Npz(Loader):
         except _UNREADABLE as error:
             reason = str(error) or type(error).__name__
             raise InputError(f"Expected a .npz file of plain arrays at {path} but: {reason}.") from error
-        needed = {"images", "labels"} | ({"test_images", "test_labels"} if len(parts) > 2 else set())
+        needed = {"images", "labels"} | (TESTED if len(parts) > 2 else set())
         for name in sorted(needed - set(parts)):
-            raise InputError(f"Expected the array {name!r} in {path} but it holds {', '.join(names) or 'nothing'}.")
+            alone = set(parts) == TESTED
+            advice = (
+                "; if there are test images alone, call them images and labels, with data.test=all" if alone else ""
+            )
+            raise InputError(
+                f"Expected the array {name!r} in {path} but it holds {', '.join(names) or 'nothing'}{advice}."
+            )
         return parts
 
     def _part(self, parts: dict[str, np.ndarray], image_key: str, label_key: str) -> tuple[np.ndarray, np.ndarray]:
