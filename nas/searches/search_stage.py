@@ -64,11 +64,24 @@ def check(worker: Worker) -> None:
             raise problem.unsatisfied(MAX_DRAWS)
         for sentence in (problem.strategy.remark(settings.search.budget), *direction_remarks(problem.terms)):
             log_warning(sentence)
-    for line in worker.tables.remarks() if worker.tables is not None else ():
-        log_once(line)
+        for line in _table_remarks(problem):
+            log_once(line)
     if labels_of(settings):
         check_parts(settings.label, len(worker.dataset.train))
         log_warning(large_batch_note("label", settings.label.batch_size, len(worker.dataset.train)))
+
+
+def _table_remarks(problem: SearchProblem) -> list[str]:
+    """What a user should know of the tables of a search: rows that it does not use, and why."""
+    tables, search = problem.worker.tables, problem.settings.search
+    columns = [term.name for term in problem.terms if source_of(term.name) == "table"]
+    if tables is None:
+        return []
+    lines = [*tables.remarks(), *tables.class_remarks(columns)]
+    if columns and search.constraints:
+        words = ", ".join(search.constraints)
+        lines.append(f"Only architectures with {words} are evaluated; search.constraints=[] allows all.")
+    return lines
 
 
 def functions_of(settings: Settings) -> dict[str, Function]:

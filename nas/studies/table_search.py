@@ -24,8 +24,8 @@ from nas.studies.table_search_result import (
     TableSearchResult,
 )
 from nas.studies.table_search_runs import Job, SearchRuns, SearchTrace, scaled
-from nas.studies.table_search_settings import TableSearchSettings
-from nas.studies.table_view import table_view
+from nas.studies.table_search_settings import COUNTS, TableSearchSettings
+from nas.studies.table_view import SIZES, table_view
 from nas.tables import HasCollection
 
 SEEDS_OF_A_JOB = 10
@@ -60,7 +60,9 @@ def table_search(
     pairs = [(objective, name) for objective in settings.objectives for name in settings.strategies]
     made = {name: runs.strategy(objective, name, 0) for objective, name in pairs}  # InputError before anything runs
     terms = dict.fromkeys(term for objective in settings.objectives for term in parse(objective))
-    remarks = [*direction_remarks(terms), *(one.remark(settings.queries) for one in made.values())]
+    measured = [term.name for term in terms if term.name not in SIZES and settings.count == COUNTS[0]]
+    merged = tables.collection.class_remarks(measured)
+    remarks = [*direction_remarks(terms), *merged, *(one.remark(settings.queries) for one in made.values())]
     for remark in filter(None, remarks):
         logging.getLogger("nas").warning("%s", remark)
     jobs = [

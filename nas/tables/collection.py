@@ -127,6 +127,23 @@ class Collection:
         """What a user should know of the files, one line each."""
         return [line for table in (*self.tables.values(), *self.unprefixed) for line in table.remarks()]
 
+    def class_remarks(self, columns: Iterable[str]) -> list[str]:
+        """A line for each table of these columns in which rows are isomorphic to others, so that not all values count.
+
+        Tables of a whole space are left out: it is known how many classes that has. Raises InputError if a row is no
+        architecture.
+        """
+        lines = []
+        for table in {id(table): table for table, _ in map(self._owner, columns)}.values():
+            rows, classes = len(table.architectures), len(set(table.classes))
+            whole = hasattr(self.space, "__len__") and rows >= self.space.__len__()  # len() itself fails beyond 2^63
+            if classes < rows and not whole:
+                lines.append(
+                    f"{table.source}: {rows:,} rows are {classes:,} classes of isomorphic architectures; a class has "
+                    "one value, that of the row which is its representative or else of its first row."
+                )
+        return lines
+
     @cached_property
     def architectures(self) -> tuple[str, ...]:
         """The strings of the rows of all tables, each once."""

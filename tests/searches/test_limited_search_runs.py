@@ -88,3 +88,28 @@ def test_a_search_says_what_it_dropped_of_a_table(tmp_path: Path, caplog: pytest
     with caplog.at_level(logging.WARNING, "nas"):
         nas.search(objective="scores:good:max", strategy="random", budget=2, settings={"tables.scores": str(file)})
     assert f"{file}: of an architecture the first row counts; rows that repeat one: 1" in caplog.messages
+
+
+def test_a_search_says_which_rows_are_no_candidates(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    same = [
+        "|none~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|",
+        "|none~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    ]
+    assert len({str(SPACE.canonical(SPACE.parse(text))) for text in same}) == 1
+    others = [str(arch) for arch in SPACE.draw(3, seed=0, unique=True)]
+    file = tmp_path / "mine.csv"
+    file.write_text("arch,good\n" + "".join(f"{arch},{n}\n" for n, arch in enumerate([*same, *others])))
+    merged = f"{file}: 5 rows are 4 classes of isomorphic architectures; a class has one value"
+    within = "Only architectures with params<=99% are evaluated; search.constraints=[] allows all."
+    chosen = {"tables.scores": str(file), "search.constraints": ["params<=99%"]}
+    with caplog.at_level(logging.WARNING, "nas"):
+        nas.search(objective="scores:good:max", strategy="random", budget=2, settings=chosen)
+        assert any(line.startswith(merged) for line in caplog.messages)
+        assert within in caplog.messages
+        caplog.clear()
+        tables = nas.open_tables(scores=file)
+        for count, said in (("classes", True), ("strings", False)):
+            caplog.clear()
+            nas.table_search(tables, "scores:good:max", "random", queries=2, seeds=1, count=count)
+            assert any(line.startswith(merged) for line in caplog.messages) == said
+    assert nas.open_tables(scores=file)._collection.class_remarks([]) == []
