@@ -32,7 +32,7 @@ class BatchedStrategy(Strategy[A]):
         self._within: dict[str, bool] = {}  # by class, whether the hint allows it; a cache, not part of the state
 
     def remark(self, budget: int) -> str | None:
-        return all_random(self.name, self.options.init, budget, "init")
+        return all_random(self.name, max(0, self.options.init - len(self.observed)), budget, "init")
 
     def ask(self, n: int) -> list[A]:
         proposed: list[A] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -62,7 +62,7 @@ def check(worker: Worker) -> None:
         warm_start.check(problem)
         if next(problem.sample(Random(0), MAX_DRAWS), None) is None:
             raise problem.unsatisfied(MAX_DRAWS)
-        for sentence in (problem.strategy.remark(settings.search.budget), *direction_remarks(problem.terms)):
+        for sentence in _remarks(problem):
             log_warning(sentence)
         for line in _table_remarks(problem):
             log_once(line)
@@ -71,17 +71,25 @@ def check(worker: Worker) -> None:
         log_warning(large_batch_note("label", settings.label.batch_size, len(worker.dataset.train)))
 
 
+def _columns(problem: SearchProblem) -> list[str]:
+    """The goals that are columns of tables."""
+    return [term.name for term in problem.terms if source_of(term.name) == "table"]
+
+
+def _remarks(problem: SearchProblem) -> Iterator[str | None]:
+    """What a user should know of this search."""
+    search = problem.settings.search
+    yield problem.strategy.remark(search.budget)
+    yield from direction_remarks(problem.terms)
+    if _columns(problem) and search.constraints:
+        words = ", ".join(search.constraints)
+        yield f"Only architectures with {words} are evaluated; search.constraints=[] allows all."
+
+
 def _table_remarks(problem: SearchProblem) -> list[str]:
     """What a user should know of the tables of a search: rows that it does not use, and why."""
-    tables, search = problem.worker.tables, problem.settings.search
-    columns = [term.name for term in problem.terms if source_of(term.name) == "table"]
-    if tables is None:
-        return []
-    lines = [*tables.remarks(), *tables.class_remarks(columns)]
-    if columns and search.constraints:
-        words = ", ".join(search.constraints)
-        lines.append(f"Only architectures with {words} are evaluated; search.constraints=[] allows all.")
-    return lines
+    tables = problem.worker.tables
+    return [] if tables is None else [*tables.remarks(), *tables.class_remarks(_columns(problem))]
 
 
 def functions_of(settings: Settings) -> dict[str, Function]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,13 @@ PLACES = ("root", "download")  # settings of data that no value depends on
 
 
 def check(problem: SearchProblem) -> None:
-    """Raises InputError if the strategy cannot start from known values, or if the source does not fit."""
+    """Tell the strategy what is known, so that its remark counts it.
+
+    Raises InputError if the strategy cannot start from known values, or if the source does not fit.
+    """
     if problem.settings.search.warm_start is not None:
         learner(problem.strategy)
-        read(problem)
+        _learn(problem, read(problem))
 
 
 def learner(strategy: Strategy[Any]) -> BatchedStrategy[Any]:
@@ -56,10 +60,13 @@ def tell(problem: SearchProblem) -> None:
     if known is None:
         known = read(problem)
         problem.store.put(STORED, known)
+    _learn(problem, known)
+
+
+def _learn(problem: SearchProblem, known: Mapping[str, Metrics]) -> None:
     strategy = learner(problem.strategy)
     for text, metrics in known.items():
-        arch = problem.space.parse(text)
-        strategy.know(arch, metrics, problem.strategy.limits.hold(metrics))
+        strategy.know(problem.space.parse(text), metrics, strategy.limits.hold(metrics))
 
 
 def summary(problem: SearchProblem) -> WarmStart | None:

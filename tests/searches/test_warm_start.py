@@ -47,8 +47,11 @@ def classes(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("strategy", slow_but(LEARNERS, {"bo", "xgb-rank"}))
-def test_what_a_file_knows_is_no_query_and_is_not_asked_again(known: Path, strategy: str) -> None:
+def test_what_a_file_knows_is_no_query_and_is_not_asked_again(
+    known: Path, strategy: str, caplog: pytest.LogCaptureFixture
+) -> None:
     found = searched(known, strategy)
+    assert "random draws" not in caplog.text, "enough is known for the model from the first query on"
     assert found.evaluated == 4
     asked = {step.arch for step in found._record.data.steps}
     assert not asked & classes(known)

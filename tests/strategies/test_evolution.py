@@ -127,10 +127,13 @@ def test_a_strategy_with_a_model_says_so_too(name: str) -> None:
     kind: Any = STRATEGIES.get(name)
     strategy = object.__new__(kind)
     strategy.parts = ()  # of generators, which are read from the cache
-    strategy.space, strategy.options = NASBench201(), kind.Options(init=7)
+    strategy.space, strategy.options, strategy.observed = NASBench201(), kind.Options(init=7), {}
     said = f"All 7 architectures of {name} are random draws, since it first draws 7; give it a smaller init."
     assert strategy.remark(7) == said
     assert strategy.remark(8) != said
+    strategy.observed = dict.fromkeys("abc")  # of a warm start
+    assert "first draws 4;" in (strategy.remark(4) or "")
+    assert "random draws" not in (strategy.remark(5) or "")
 
 
 def test_lower_is_better_is_the_mirror_image() -> None:
