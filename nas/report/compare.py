@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.core.errors import InputError
-from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_bootstrap
+from nas.core.statistics.paired import SIGNIFICANCE, holm, mcnemar, paired_bootstrap, paired_difference
 from nas.core.storage.sqlite import SqliteStore
 from nas.report.evaluated import Evaluated, single_runs
 from nas.report.identity import Identity, identities
@@ -138,15 +138,15 @@ def _differences(checkpoints: list[Checkpoint]) -> list[ComparedDifference]:
     doubted = {one.label for one in checkpoints if one.entry.warning_checks}
     differences = []
     for (a_label, b_label, metric, first, second), p, corrected in zip(rows, p_values, holm(p_values)):
-        resampled = paired_bootstrap(first, second)
+        paired = paired_difference(first, second)
         row = ComparedDifference(
             first=a_label,
             second=b_label,
             metric=metric,
             n=len(first),
-            difference=resampled.difference,
-            interval=Interval(resampled.low, resampled.high),
-            bootstrap=resampled.p,
+            difference=paired.difference,
+            interval=Interval(paired.low, paired.high),
+            bootstrap=paired_bootstrap(first, second).p,
             p=p,
             corrected=corrected,
             significant=corrected < SIGNIFICANCE,

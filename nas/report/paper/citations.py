@@ -43,7 +43,13 @@ MEASURES = {
     "landscape": "li2018landscape",
 }
 CHECKS = ("athalye2018obfuscated", "carlini2019evaluating")  # of further checks as a whole
-COMPARISON = ("wilson1927probable", "mcnemar1947note", "holm1979simple", "efron1993bootstrap")  # its statistics
+COMPARISON = (  # its statistics
+    "wilson1927probable",
+    "newcombe1998paired",
+    "mcnemar1947note",
+    "holm1979simple",
+    "efron1993bootstrap",
+)
 LIBRARY_ATTACKS = ("fgsm", "pgd", "mifgsm", "cw")  # those that torchattacks makes if it is installed
 
 
