@@ -84,7 +84,7 @@ class Strategy(ABC, Generic[A]):
         if len(goals) != 1 and not self.several:
             raise InputError(
                 f"Expected one objective for strategy.name={self.name} but got {len(goals)}; name one in "
-                "search.objective, or take a strategy for several, such as nsga2."
+                "search.objective, or take a strategy for several, such as nsga2 or random."
             )
         self.options = options if options is not None else self.Options()
         needed = self.needs(self.options)

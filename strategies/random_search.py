@@ -20,6 +20,7 @@ class RandomSearch(Strategy[Any]):
     references: ClassVar[tuple[str, ...]] = ("li2019random",)
     Options: ClassVar[type] = RandomSearchOptions
     moves: ClassVar[bool] = False
+    several: ClassVar[bool] = True
 
     def ask(self, n: int) -> list[Any]:
         return [self.space.sample(self.rng) for _ in range(n)]

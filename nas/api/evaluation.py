@@ -136,7 +136,10 @@ def evaluate(
         dataset = images or Worker(chosen).dataset
         if wanted is None:
             available = len(dataset.test)
-            chosen.eval.n_test = min(chosen.eval.n_test, available) if named else available
+            if named:
+                chosen.eval.attack_what_there_is(available)
+            else:
+                chosen.eval.n_test = available
         command = _EvalOfObjects(given.loaded if given.source.in_python else None, images)
 
         def work(command: RunCommand, opened: Run, watcher: Watcher) -> Result:

@@ -150,11 +150,15 @@ def accuracy_table(entries: list[EvalResult]) -> str:
     metrics = {name: name for name in (CLEAN, *first.attacks)}
     if all(entry.worst_of_several for entry in entries):
         metrics[WORST_CASE] = "worst case"
-    for title in (*metrics.values(), *(f"HRS {attack}" for attack in first.attacks)):
+    robust = [title for name, title in metrics.items() if name != CLEAN]
+    for title in (*metrics.values(), *(f"HRS {title}" for title in robust)):
         table.add_column(title, justify="right")
     for entry in entries:
         cells = [short_accuracy(*entry.accuracy(metric)) for metric in metrics]
-        scores = [f"{100 * one.hrs:.1f}" for one in entry.attacks.values()]
+        attacked = [
+            entry.worst_case if name == WORST_CASE else entry.attacks[name] for name in metrics if name != CLEAN
+        ]
+        scores = [f"{100 * one.hrs:.1f}" for one in attacked]
         table.add_row(entry.name, f"{entry.params:,}", *cells, *scores)
     return table_text(table)
 

@@ -60,9 +60,10 @@ def is_partial(space: SearchSpace[Any], classes: Sequence[str]) -> bool:
 def check_strategy(kind: type[Strategy[Any]]) -> None:
     """Raises InputError for a strategy that moves to neighbours, of which a partial table has few."""
     if kind.moves:
-        *others, last = (name for name, one in STRATEGIES.components.items() if not one.moves)
+        choosing = {name: one for name, one in STRATEGIES.components.items() if not one.moves}
+        *others, last = (name for name, one in choosing.items() if one.several or not kind.several)
+        names = f"{', '.join(others)} or {last}" if others else last
         raise InputError(
             f"Expected a strategy that chooses among rows, as the table lacks classes of its space, but got "
-            f"{kind.name}, which moves to neighbours, and few of them have a row; take {', '.join(others)} or {last}"
-            f"{' with one objective' if kind.several else ''}."
+            f"{kind.name}, which moves to neighbours, and few of them have a row; take {names}."
         )

@@ -91,10 +91,13 @@ class Table(ABC):
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The class of each row, by the string of its representative. Raises InputError if a row is no architecture."""
+        classes: list[str] = []
         try:
-            return tuple(map(self._class_of, self.architectures))
+            for text in self.architectures:
+                classes.append(self._class_of(text))
         except InputError as error:
-            raise InputError(f"{self.source}: {error}") from error
+            raise InputError(f"{self.source}, architecture {len(classes) + 1}: {error}") from error
+        return tuple(classes)
 
     def _row(self, text: str) -> int:
         row = self._own.get(text)

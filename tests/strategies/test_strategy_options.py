@@ -70,7 +70,7 @@ def test_dps_has_the_numbers_of_its_paper() -> None:
 
 def test_which_strategies_take_several_goals_and_which_hints_they_use() -> None:
     kinds = STRATEGIES.components.values()
-    assert {kind.name for kind in kinds if kind.several} == {"evolution-ranks", "nsga2"}
+    assert {kind.name for kind in kinds if kind.several} == {"evolution-ranks", "nsga2", "random"}
     assert {kind.name: set(kind.uses) for kind in kinds if kind.uses} == {
         "bo-graph": {"features"},
         "guided": {"features"},

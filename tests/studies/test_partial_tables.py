@@ -53,7 +53,7 @@ def test_strategies_that_move_to_neighbours_are_refused(tables: Collection) -> N
     for name, kind in STRATEGIES.components.items():
         if name in moving:
             with pytest.raises(
-                InputError, match="with one objective" if name in ("evolution-ranks", "nsga2") else f"got {name}"
+                InputError, match="a row; take random." if name in ("evolution-ranks", "nsga2") else f"got {name}"
             ):
                 check_strategy(kind)
         else:

@@ -186,7 +186,7 @@ def test_a_class_is_answered_by_its_representative() -> None:
 
 def test_a_row_that_is_no_architecture_is_named_with_its_file(tmp_path: Path) -> None:
     table = read_scores(written(tmp_path, "a.csv", f"arch,zen\n{A},1\nGenotype(),2\n"))
-    with pytest.raises(InputError, match=r"a\.csv: Expected a NAS-Bench-201 cell"):
+    with pytest.raises(InputError, match=r"a\.csv, architecture 2: Expected a NAS-Bench-201 cell"):
         _ = table.classes
 
 
