@@ -154,7 +154,7 @@ TABLE = ["--robustness", "data", "--dataset", "tiny"]
         ([], "Missing argument"),
         (["missing.csv", *TABLE], "missing.csv but there is no such file"),
         (["broken.csv", *TABLE], "broken.csv is damaged"),
-        (["genotypes.csv", *TABLE], "genotypes.csv: Expected a NAS-Bench-201 cell"),
+        (["genotypes.csv", *TABLE], "genotypes.csv, architecture 1: Expected a NAS-Bench-201 cell"),
         (["scores.csv", "scores.csv", *TABLE], "more than once"),
         (["scores.csv", "--robustness", "nowhere"], "meta.json but there is no such file"),
         (["scores.csv", "--robustness", "data", "--dataset", "tinny"], "did you mean 'tiny'"),
