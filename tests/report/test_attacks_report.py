@@ -75,6 +75,7 @@ def test_checks_are_shown_with_their_reasons() -> None:
 
 def test_the_worst_case_is_a_column_where_there_are_several_attacks() -> None:
     assert "37.0 [28-47]" in accuracy_table([entry()])
+    assert "52.4" in accuracy_table([entry()]), "its HRS"
     alone = make.evaluation({"clean": 90, "pgd20": 50}, 100)
     assert "worst case" not in accuracy_table([alone])
     page, other = (section(page_of(one), "Results") for one in (entry(), alone))
