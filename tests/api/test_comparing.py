@@ -160,6 +160,8 @@ def test_a_mapping_gives_names(make: Any) -> None:
     ]
     with pytest.raises(InputError, match="names of networks as texts but got 3"):
         nas.compare({3: kept, "theirs": gone})
+    with pytest.raises(InputError, match="names of networks as texts but got ' '"):
+        nas.compare({" ": kept, "theirs": gone})
 
 
 def test_what_is_no_report_is_refused(make: Any, tmp_path: Path) -> None:

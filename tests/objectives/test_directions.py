@@ -22,7 +22,10 @@ from nas.objectives.notation import parse
         ("scores:my_accuracy", []),
         ("scores:params", []),  # the registry of proxies has its direction
         ("scores:error+scores:latency+clean", ["scores:error", "scores:latency"]),
+        ("scores:a.csv:params", []),
+        ("scores:neg_loss", []),
         ("params", []),
+        ("edgegpu_latency", []),  # its table has its direction
     ],
 )
 def test_which_goals_are_remarked(objective: str, remarked: list[str]) -> None:

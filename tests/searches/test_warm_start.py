@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from slowly import slow_but
 
 import nas
 from nas.core.errors import InputError
+from nas.core.limit import Limit, Limits
 from nas.search_spaces import NASBench201
+from nas.searches import warm_start
 from nas.strategies import STRATEGIES
 from nas.strategies.model_based import BatchedStrategy
 
@@ -59,6 +62,21 @@ def test_what_a_file_knows_is_no_query_and_is_not_asked_again(
     best = found.warm_start.best
     assert best.metrics["flops"] == max(float(row.split(",")[1]) for row in known.read_text().splitlines()[1:])
     assert found.to_json()["warm_start"]["classes"] == 8
+
+
+def test_what_is_known_to_be_outside_the_limits_is_learnt_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy: Any = object.__new__(STRATEGIES.get("guided"))
+    strategy.limits = Limits((Limit("slow", "<=", 2),))
+    learnt: list[tuple[str, bool]] = []
+    strategy.know = lambda arch, metrics, within: learnt.append((str(arch), within))
+    first, second = map(str, SPACE.draw(2, seed=0))
+    known = {first: {"good": 1.0, "slow": 2.0}, second: {"good": 1.0, "slow": 3.0}}
+    monkeypatch.setattr(warm_start, "read", lambda problem: known)
+    problem: Any = SimpleNamespace(
+        strategy=strategy, space=SPACE, settings=SimpleNamespace(search=SimpleNamespace(warm_start="x"))
+    )
+    warm_start.check(problem)
+    assert learnt == [(first, True), (second, False)]
 
 
 def test_a_model_that_knows_begins_with_better_ones_than_random(known: Path) -> None:

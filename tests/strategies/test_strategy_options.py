@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from nas.core.errors import InputError
 from nas.searches.dps import DPSOptions
 from nas.strategies import STRATEGIES
+from nas.strategies.option_error import OptionError
 
 BOOSTED = {  # Lukasik et al., ECCV 2022, and its release: the trees, 16 random first, 16 per round; rest: as guided
     "rounds": 500, "depth": 6, "eta": 0.3, "init": 16, "batch": 16, "whole": 20_000, "candidates": 500, "parents": 10,
@@ -59,6 +61,25 @@ ASK_TELL: dict[str, dict[str, Any]] = {
 
 def test_the_defaults_are_those_of_the_sources() -> None:
     assert {name: asdict(STRATEGIES.get(name).Options()) for name in STRATEGIES.names()} == ASK_TELL
+
+
+def test_the_error_for_an_impossible_number_names_its_option() -> None:
+    named = {}
+    for strategy, defaults in ASK_TELL.items():
+        for key in [key for key, value in defaults.items() if not isinstance(value, (bool, str))]:
+            options = STRATEGIES.get(strategy).Options(**{key: -1})
+            try:
+                options.check()
+            except OptionError as error:
+                named[strategy, key] = error.keys
+            except InputError:  # of a part of the options, such as those of a model
+                continue
+    assert {place: keys for place, keys in named.items() if place[1] not in keys} == {}
+    assert {("bo-graph", "explore"), ("warmup-move", "neighbours"), ("agnet", "limited_decay")} <= set(named)
+
+
+def test_several_options_are_named_in_words() -> None:
+    assert str(OptionError("Expected x", "a", "b", "c")) == "Expected x; set strategy.a, strategy.b and strategy.c."
 
 
 def test_dps_has_the_numbers_of_its_paper() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import logging
 import math
 import pickle
 from collections import Counter
@@ -219,6 +220,22 @@ def test_warm_up_and_moves_by_the_objective_itself_need_no_cheap_one(tables: Col
     compared(strategies=["warmup-move"], options=small, cheap="clean").check()
 
 
+def test_a_search_says_what_to_know_of_its_goals_its_tables_and_its_budget(
+    classes: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    twin = next(str(cell) for cell in SPACE if SPACE.canonical(cell) != cell)
+    archs = list(dict.fromkeys([twin, str(SPACE.canonical(SPACE.parse(twin))), *classes[:4]]))
+    columns = {name: np.arange(float(len(archs))) for name in ("good", "my_error")}
+    mine = Collection({"scores:": ArrayTable("mine", archs, columns)})
+    objectives = ["scores:good", "params:min", "scores:my_error"]
+    with caplog.at_level(logging.WARNING, "nas"):
+        table_search(mine, compared(objectives=objectives, strategies=["guided"], queries=2, seeds=3))
+    merged = f"mine: {len(archs)} rows are {len(archs) - 1} classes of isomorphic architectures;"
+    starts = ["Higher is better for scores:my_error,", merged, "All 2 architectures of guided are random draws,"]
+    assert len(caplog.messages) == 3
+    assert [line[: len(start)] for line, start in zip(caplog.messages, starts)] == starts
+
+
 def test_options_are_checked() -> None:
     found = strategy_options(["evolution.population=7", "evolution.tournament=2"], ["random", "evolution"])
     assert (found["evolution"].population, found["evolution"].tournament) == (7, 2)
@@ -227,7 +244,7 @@ def test_options_are_checked() -> None:
         ("population=7", "form strategy.key=value"),
         ("evolutio.population=7", "did you mean 'evolution'"),
         ("evolution.populatio=7", "did you mean 'population'"),
-        ("evolution.population=x", "population"),
+        ("evolution.population=x", "^evolution: .*population"),
         (
             "evolution.population=5",
             r"=25 .*=5; give --set evolution\.tournament=\.\.\. and --set evolution\.population=\.\.\.\.$",

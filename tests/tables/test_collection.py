@@ -47,6 +47,22 @@ def test_columns_are_found_by_prefix_or_by_name(tables: Collection) -> None:
         Collection({}, tables.unprefixed).column("fpga_latenzy")
 
 
+def test_a_line_for_each_table_with_isomorphic_rows(tables: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {
+        "accuracy": "accuracy: 4 rows are 3 classes of isomorphic architectures;",
+        "latency": "latency: 3 rows are 2 classes of isomorphic architectures;",
+    }
+
+    def starts(*columns: str) -> list[str]:
+        return [line.partition(" a class has")[0] for line in tables.class_remarks(columns)]
+
+    assert starts("clean", "fog") == []
+    assert starts("accuracy:cifar10_test_acc", "accuracy:other") == [said["accuracy"]]
+    assert starts("accuracy:cifar10_test_acc", "clean", "fpga_latency") == list(said.values())
+    monkeypatch.setattr(NASBench201, "__len__", lambda space: 4)
+    assert starts("accuracy:cifar10_test_acc", "fpga_latency") == [said["latency"]], "the other has the whole space"
+
+
 def test_what_is_shown_by_default() -> None:
     """Of the robustness dataset those of its paper, of the others everything; of a robust training two scores more."""
     attacked = [f"{attack}@{eps}" for attack in ("fgsm", "pgd", "apgd", "square") for eps in (0.1, 1, 2, 4, 8)]

@@ -71,7 +71,9 @@ def test_tiny_scores_keep_their_digits(tmp_path: Path) -> None:
 
 
 def test_columns_of_words_are_passed_over_and_empty_ones_failed(tmp_path: Path) -> None:
-    table = read_scores(written(tmp_path, "a.csv", f"index,arch,note,zen,croze\n7,{A},good,1,\n8,{B},,2,\n"))
+    table = read_scores(
+        written(tmp_path, "a.csv", f"index,arch,note,zen,croze,runs\n7,{A},good,1,,3 runs\n8,{B},,2,,\n")
+    )
     assert table.names() == ["zen", "croze"]
     assert np.isnan(table.column("croze")).all()
 
@@ -92,6 +94,7 @@ BAD_SCORES = {
     "n.csv: separated by tabs": f"index\tarch_str\tzen\n0\t{A}\t1\n",
     "o.csv: row 2 of column 'acc' is '93.2%', not a number": f"arch,zen,acc\n{A},1,93.2%\n",
     "p.csv: row 3 of column 'acc' is '-93,2', not a number": f'arch,zen,acc\n{A},1,\n{B},1,"-93,2"\n',
+    "q.csv: row 2 of column 'acc' is ' 93.2 %', not a number": f"arch,zen,acc\n{A},1, 93.2 %\n",
     "l.csv: unexpected end of data": 'arch,zen\n"x,1\n',
 }
 

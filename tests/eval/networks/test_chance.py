@@ -29,12 +29,13 @@ def test_the_interval_has_to_be_above_guessing(right: int, n: int, classes: int,
     assert (chance_remark(right, n, classes) is not None) == said
 
 
-def test_the_remark_is_part_of_the_result() -> None:
+def test_the_remark_is_part_of_the_result_after_those_on_the_images() -> None:
     part = Split(torch.zeros(60, 3, 4, 4, dtype=torch.uint8), torch.arange(60) % 4)
-    data = Dataset("x", part, part, part, 4, (0.5,) * 3, (0.25,) * 3)
+    data = Dataset("x", part, part, part, 4, (0.5,) * 3, (0.25,) * 3, remarks=("Of the images.",))
     network = nn.Sequential(nn.Flatten(), nn.Linear(48, 4))
     settings = EvalSettings(attacks=["fgsm"], n_test=60)
-    (said,) = evaluate(network, data, settings, 0, torch.device("cpu"), InMemoryStore()).remarks
+    first, said = evaluate(network, data, settings, 0, torch.device("cpu"), InMemoryStore()).remarks
+    assert first == "Of the images."
     assert said.startswith(
         "The clean accuracy, 25.0 % of 60 images, is not better than guessing among 4 classes: check"
     )

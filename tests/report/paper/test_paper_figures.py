@@ -129,6 +129,13 @@ def test_the_marker_of_a_network_whose_checks_warn_is_hollow() -> None:
     assert _points(certain) == dict.fromkeys("123", ("full", False))
 
 
+def test_only_the_figure_with_a_hollow_marker_explains_it() -> None:
+    first, second, _ = networks()
+    found = paper(whole([replace(first, checks=[Check("zero-gradients", "warn", "-")]), replace(second, eps=4 / 255)]))
+    fronts = comparison._fronts(list(enumerate(found.networks.checkpoints, start=1)))
+    assert [hollow for *_, hollow in fronts] == [True, False]
+
+
 def _points(drawing: Drawing) -> dict[str, tuple[str, bool]]:
     """By the number of a network: how its marker is filled, and whether its label warns."""
     axes = Figure().add_subplot()

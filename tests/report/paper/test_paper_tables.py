@@ -110,6 +110,9 @@ def test_the_method_has_the_step_size_of_an_attack_that_uses_its_own() -> None:
     material = whole(entries())
     assert r"; step size of \texttt{pgd20}: 2/255." in method(material.run).replace(r"\allowbreak{}", "")
     assert "step size of" not in method(run_of(make.whole_run(entries()), entries(), "eval.step_size=0.01"))
+    one = make.evaluation({"clean": 59, "pgd20": 6, "mifgsm6": 3, "fgsm": 9}, N, name="best-standard", eps=12 / 255)
+    own = r"; step size of \texttt{pgd20}: 3/255; step size of \texttt{mifgsm6}: 2/255."  # eps/4 and eps/steps
+    assert own in method(whole([one]).run).replace(r"\allowbreak{}", "")
 
 
 def test_bold_is_what_is_better_than_every_other_network_after_correction() -> None:

@@ -33,9 +33,10 @@ def test_the_default_is_all_up_to_a_thousand(overrides: list[str], there: int, a
 
 
 def test_more_than_there_are_are_refused_by_the_name_of_the_setting() -> None:
-    settings = schema.load("cifar10-nb201", ["eval.n_test=41"])
-    with pytest.raises(InputError, match=r"between 1 and 40 images to attack but got eval\.n_test=41"):
-        eval_stage.check(settings, dataset(40))
+    for asked in (41, 1001):
+        settings = schema.load("cifar10-nb201", [f"eval.n_test={asked}"])
+        with pytest.raises(InputError, match=rf"between 1 and 40 images to attack but got eval\.n_test={asked}"):
+            eval_stage.check(settings, dataset(40))
 
 
 def test_a_transfer_has_the_same_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,14 @@ class Seen(Watcher):
     def __init__(self) -> None:
         self.begun: list[tuple[str, int, float]] = []
         self.done: list[float] = []
+        self.notes: list[str] = []
 
     def stage(self, name: str, total: int, done: float = 0) -> None:
         self.begun.append((name, total, done))
 
     def update(self, done: float, note: str) -> None:
         self.done.append(done)
+        self.notes.append(note)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,13 @@ def test_the_progress_of_a_resumed_stage_never_falls() -> None:
     store.put("progress/eval/b", [2, 8, "fgsm"])
     watcher = session(store, reports_from_the_start(store))
     assert watcher.done == [1.25, 1.25, 1.25, 1.25, 1.5, 2, 2, 2.5, 3]
+
+
+def test_a_task_that_has_done_as_much_as_before_has_its_note_again() -> None:
+    store = InMemoryStore()
+    store.put("progress/eval/b", [4, 8, "of another session"])
+    watcher = session(store, reports_from_the_start(store))
+    assert watcher.notes == ["a fgsm", "a fgsm", "", "", "b fgsm", "", "c fgsm", "c fgsm", ""]
 
 
 @pytest.mark.parametrize(
