@@ -72,8 +72,8 @@ def check(worker: Worker) -> None:
 
 
 def _columns(problem: SearchProblem) -> list[str]:
-    """The goals that are columns of tables."""
-    return [term.name for term in problem.terms if source_of(term.name) == "table"]
+    """The goals and limited quantities that are columns of tables."""
+    return [name for name in problem.names if source_of(name) == "table"]
 
 
 def _remarks(problem: SearchProblem) -> Iterator[str | None]:

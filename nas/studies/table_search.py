@@ -60,7 +60,8 @@ def table_search(
     pairs = [(objective, name) for objective in settings.objectives for name in settings.strategies]
     made = {name: runs.strategy(objective, name, 0) for objective, name in pairs}  # InputError before anything runs
     terms = dict.fromkeys(term for objective in settings.objectives for term in parse(objective))
-    measured = [term.name for term in terms if term.name not in SIZES and settings.count == COUNTS[0]]
+    names = [*(term.name for term in terms), *(limit.name for limit in settings.limits.parts)]
+    measured = [name for name in names if name not in SIZES and settings.count == COUNTS[0]]
     merged = tables.collection.class_remarks(measured)
     remarks = [*direction_remarks(terms), *merged, *(one.remark(settings.queries) for one in made.values())]
     for remark in filter(None, remarks):

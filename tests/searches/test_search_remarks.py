@@ -31,14 +31,20 @@ def test_the_constraints_of_a_search_on_a_table_are_said(
     assert remarks(objective, constraints, budget=6) == said
 
 
+def test_a_limit_on_a_column_of_a_table_makes_it_a_search_on_the_table() -> None:
+    assert remarks("flops", ["params<=85%", "flops<=9"], budget=6, limited="scores:slow") == [WITHIN]
+
+
 def test_that_the_whole_budget_is_random_is_said() -> None:
     (said,) = remarks("flops", [], budget=5)
     assert said.startswith("All 5 architectures of nsga2 are random draws, since it first draws 5;")
 
 
-def remarks(objective: str, constraints: list[str], budget: int) -> list[str]:
-    """Those of a search by NSGA-II whose first five draws are random."""
+def remarks(objective: str, constraints: list[str], budget: int, limited: str = "flops") -> list[str]:
+    """Those of a search by NSGA-II whose first five draws are random, with a limit on the metric `limited`."""
     strategy = NSGA2(NASBench201(), (Goal("flops"),), 0, NSGA2Options(population=5))
-    search = SimpleNamespace(budget=budget, constraints=constraints)
-    problem: Any = SimpleNamespace(settings=SimpleNamespace(search=search), strategy=strategy, terms=parse(objective))
+    terms = parse(objective)
+    names = [*(term.name for term in terms), limited]
+    settings = SimpleNamespace(search=SimpleNamespace(budget=budget, constraints=constraints))
+    problem: Any = SimpleNamespace(settings=settings, strategy=strategy, terms=terms, names=names)
     return [line for line in _remarks(problem) if line is not None]

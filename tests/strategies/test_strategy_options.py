@@ -64,7 +64,7 @@ def test_the_defaults_are_those_of_the_sources() -> None:
 
 
 def test_the_error_for_an_impossible_number_names_its_option() -> None:
-    named = {}
+    named: dict[tuple[str, str], tuple[str, ...]] = {}
     for strategy, defaults in ASK_TELL.items():
         for key in [key for key, value in defaults.items() if not isinstance(value, (bool, str))]:
             options = STRATEGIES.get(strategy).Options(**{key: -1})

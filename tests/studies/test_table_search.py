@@ -234,6 +234,10 @@ def test_a_search_says_what_to_know_of_its_goals_its_tables_and_its_budget(
     starts = ["Higher is better for scores:my_error,", merged, "All 2 architectures of guided are random draws,"]
     assert len(caplog.messages) == 3
     assert [line[: len(start)] for line, start in zip(caplog.messages, starts)] == starts
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "nas"):
+        table_search(mine, compared(objectives=["params:min"], limit_texts=("scores:good<=9",), queries=2, seeds=1))
+    assert caplog.text.count(merged) == 1, "a limit, too, is a column of the table"
 
 
 def test_options_are_checked() -> None:
