@@ -10,6 +10,7 @@ import torch
 from clock import Clock
 
 from nas.bench import BENCHES, build
+from nas.cli.main import run_command
 from nas.search_spaces import NASBench201, Network
 
 
@@ -53,6 +54,14 @@ def test_it_gives_a_ratio_for_each_of_its_spaces(
     assert bench.run(lines.append) == {"ratios": dict.fromkeys(names, 0.5)}
     assert measured == names
     assert len(lines) == len(measured)
+
+
+def test_the_command_measures_the_space_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "measure", lambda space, report: 0.5)
+    assert run_command(["bench", "build", "--space", "nds-enas"]) == 0
+    assert '"ratios": {\n    "nds-enas": 0.5\n  }' in capfd.readouterr().out
 
 
 def test_measure_builds_and_uses_each_of_the_cells(monkeypatch: pytest.MonkeyPatch) -> None:
