@@ -113,9 +113,11 @@ class Bilevel(MixingStrategy):
     def penalised_loss(self, batch: Batch, loss: RobustLoss, penalty: Penalty, noise: torch.Generator) -> Terms:
         (x, y), m = batch, self.supernet
         leaf = x.detach().requires_grad_()
-        clean = loss.outputs(m, leaf)
+        with penalty.graphs():
+            clean = loss.outputs(m, leaf)
         terms = loss.at(m, x, loss.perturbed(m, x, noise, clean), y, clean)
-        value = penalty.compute(m, leaf, y, clean.logits)
+        with penalty.graphs():
+            value = penalty.compute(m, leaf, y, clean.logits)
         total = terms.total + self.options.penalty_coefficient * value
         return terms._replace(total=total, penalty=value.detach())
 

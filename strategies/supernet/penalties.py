@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 
 from nas.core.registry import Registry
 from nas.search_spaces.supernet import Supernet
+from nas.strategies.supernet.double_backward import cheap_double_backward
 from nas.strategies.supernet.mixing.mixtures import dirichlet_concentration
 
 SMOOTHNESS_RADIUS = 1.5  # ‖z‖₂ of each image, in units of normalised pixels
@@ -23,12 +25,19 @@ class Penalty:
 
     x requires gradients, and `logits` are those of x with their graph. Lengths of images are in units of normalised
     pixels, those that the data set's standard deviation divides. `passes` counts forward passes besides that of x.
+    `at_most_twice` promises that the gradient of the penalty for α needs no third derivative of the supernet, whose
+    second ones are cheaper then (`cheap_double_backward`).
     """
 
     name: str
     compute: Callable[[Supernet, Tensor, Tensor, Tensor], Tensor]
     passes: int
     references: tuple[str, ...] = ()  # keys of the bibliography, or BibTeX entries
+    at_most_twice: bool = False
+
+    def graphs(self) -> AbstractContextManager[None]:
+        """Within this block the passes are computed whose graphs the penalty differentiates."""
+        return cheap_double_backward() if self.at_most_twice else nullcontext()
 
 
 def smoothness(supernet: Supernet, x: Tensor, y: Tensor, logits: Tensor) -> Tensor:
@@ -86,8 +95,8 @@ def dirichlet_kl(supernet: Supernet, x: Tensor, y: Tensor, logits: Tensor) -> Te
     return total
 
 
-SMOOTHNESS = Penalty("smoothness", smoothness, 1, ("mok2021advrush",))
-JACOBIAN = Penalty("jacobian", jacobian, 0, ("hosseini2021dsrna",))
+SMOOTHNESS = Penalty("smoothness", smoothness, 1, ("mok2021advrush",), at_most_twice=True)
+JACOBIAN = Penalty("jacobian", jacobian, 0, ("hosseini2021dsrna",), at_most_twice=True)
 DIRICHLET_KL = Penalty("dirichlet-kl", dirichlet_kl, 0, ("chen2021drnas",))
 
 PENALTIES: Registry[Penalty] = Registry(
