@@ -170,7 +170,9 @@ class Found(RunOutcome, SearchResult):
     def _title(self) -> str:
         best = ", ".join(f"{name} {value:.6g}" for name, value in self.best.metrics.items() if value is not None)
         failed = f", {self.failed} of which failed (see failures)" if self.failed else ""
-        all_of_them = "; no further class satisfies the constraints" if self.exhausted else ""
+        all_of_them = (
+            "; there is no further class within the constraints and the rows of tables" if self.exhausted else ""
+        )
         return f"Found: {self.best.arch} with {best or 'no metric'}, of {self.evaluated} evaluated{failed}{all_of_them}"
 
     def _rows(self) -> list[Json]:

@@ -111,7 +111,7 @@ class Search(RunCommand):
             lines += [f"warning: {warning}"] if warning else []
         else:
             failed = f", {result.failed} of them without a value" if result.failed else ""
-            note = " (no further class found that satisfies the constraints)" if result.exhausted else ""
+            note = " (no further class found within the constraints and the rows of tables)" if result.exhausted else ""
             lines.append(f"{result.evaluated} classes evaluated{failed}{note}")
             lines += _within_limits(result.limited)
             lines += _known(result.warm_start)
