@@ -92,7 +92,8 @@ class _Transposed(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        return functional.conv2d(cotangents[0], *ctx.saved_tensors, None, *ctx.how), None, None, None
+        (weight,), (stride, padding, dilation, groups) = ctx.saved_tensors, ctx.how
+        return functional.conv2d(cotangents[0], weight, None, stride, padding, dilation, groups), None, None, None
 
 
 def _batch_norm(
