@@ -88,9 +88,9 @@ def test_interruption_has_its_exit_code_and_is_resumable(
 @pytest.mark.slow
 def test_agnet_with_short_trainings_is_killed_in_a_training_and_resumed(tmp_path: Path, few_digits: str) -> None:
     """The whole recipe `cifar10-nb201-agnet`, tiny: labels, generated candidates, trainings, attacks."""
-    small = tuple(text for text in TINY if not text.startswith(("strategy.", "search.")))
+    small = tuple(text for text in TINY if not text.startswith(("strategy.", "search.", "scoring.")))
     arguments = (
-        *("run", "cifar10-nb201-agnet", *small, few_digits, "model.cells_per_stage=1", "scoring.cells_per_stage=1"),
+        *("run", "cifar10-nb201-agnet", *small, few_digits, "model.cells_per_stage=1"),
         *("strategy.init=3", "strategy.batch=3", "strategy.pretraining=64", "strategy.epochs=1", "search.budget=9"),
         *("search.ask=3", "search.constraints=[]", "label.epochs=1", "label.n_val=8", "label.batch_size=64"),
         *("label.steps=1", "data.validation=0.2"),
