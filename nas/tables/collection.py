@@ -135,9 +135,11 @@ class Collection:
         """
         lines = []
         for table in {id(table): table for table, _ in map(self._owner, columns)}.values():
-            rows, classes = len(table.architectures), len(set(table.classes))
-            whole = hasattr(self.space, "__len__") and rows >= self.space.__len__()  # len() itself fails beyond 2^63
-            if classes < rows and not whole:
+            rows = len(table.architectures)
+            if hasattr(self.space, "__len__") and rows >= self.space.__len__():  # len() itself fails beyond 2^63
+                continue
+            classes = len(set(table.classes))
+            if classes < rows:
                 lines.append(
                     f"{table.source}: {rows:,} rows are {classes:,} classes of isomorphic architectures; a class has "
                     "one value, that of the row which is its representative or else of its first row."
