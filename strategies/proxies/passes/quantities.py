@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.core.double_backward import Products
 from nas.strategies.proxies.passes.autograd import grads_of
-from nas.strategies.proxies.passes.double_backward import Products, double_backward
+from nas.strategies.proxies.passes.double_backward import double_backward
 from nas.strategies.proxies.passes.hooks import keep_outputs, sum_saliencies
 from nas.strategies.proxies.passes.relu_codes import sum_relu_kernels
 

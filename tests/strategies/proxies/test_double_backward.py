@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.strategies.proxies.passes.double_backward import Products, double_backward
+from nas.core.double_backward import Products
+from nas.strategies.proxies.passes.double_backward import double_backward
 
 CONVOLUTIONS: dict[str, dict[str, Any]] = {
     "plain": {"kernel_size": 3},
