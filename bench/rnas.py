@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from nas.bench.base import Bench, Limit
+from nas.bench.measuring.roofline import kernels, machine
 from nas.bench.measuring.timing import device, seconds
 from nas.bench.measuring.transcription import TranscribedSupernet
 from nas.core.data import Dataset, Split
@@ -41,7 +42,9 @@ class RNASBench(Bench):
     The unit is a forward and backward pass with the gradients of all weights, of the DARTS supernet with C=16 and 8
     cells on 16 images of 32×32 pixels. `transcription` is the time of such a pass through the original supernet,
     written down operation by operation, divided by the unit: the speed-up of the project's supernet. All values are
-    medians of measurements that alternate in one process.
+    medians of measurements that alternate in one process. `roofline` has the operations and bytes of the unit and of
+    the transcription, what the machine does of each per second, and the share of the time that the kernels need at
+    least.
     """
 
     name: ClassVar[str] = "rnas"
@@ -125,5 +128,19 @@ def ratios(
     medians = {key: median(values) for key, values in times.items()}
     return {
         "ratios": {key: round(value / medians["unit"], 3) for key, value in medians.items() if key != "unit"},
+        "roofline": {key: roofline(actions[key], medians[key]) for key in ("unit", "transcription")},
         "unit_seconds": round(medians["unit"], 4),
+    }
+
+
+def roofline(action: Callable[[], None], measured: float) -> Json:
+    """`share`: the part of the measured seconds that the kernels need at least, each by its operations or its bytes."""
+    parts, most = kernels(action), machine()
+    return {
+        "kernels": len(parts),
+        "gflops": round(sum(part.flops for part in parts) / 1e9, 3),
+        "gigabytes": round(sum(part.bytes for part in parts) / 1e9, 3),
+        "gflops_per_second": round(most.flops / 1e9, 1),
+        "gigabytes_per_second": round(most.bandwidth / 1e9, 1),
+        "share": round(sum(part.seconds(most) for part in parts) / measured, 3),
     }
