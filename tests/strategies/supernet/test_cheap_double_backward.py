@@ -126,5 +126,23 @@ def test_other_layers_are_computed_as_elsewhere() -> None:
         norm(learning(x)).square().sum().backward()
         with torch.autocast("cpu", torch.bfloat16), differentiate_only(learning, []):
             assert learning(x).dtype == torch.bfloat16
+            normalised = functional.batch_norm(x.requires_grad_(), None, None, training=True)
+            assert "Normalised" not in type(normalised.grad_fn).__name__
     assert learning.weight.grad is not None
     assert (norm.num_batches_tracked, norm.running_mean.abs().max() > 0) == (1, True)
+
+
+def test_each_argument_of_a_layer_counts() -> None:
+    x, weight, bias = torch.rand(2, 2, 4, 4), torch.rand(2, 2, 3, 3), torch.rand(2, requires_grad=True)
+    with cheap_double_backward():
+        normalised = functional.batch_norm(x, None, None, training=True, eps=0.1)
+        convolved = functional.conv2d(x, weight, padding="same")
+        functional.conv2d(x, weight, bias).sum().backward()
+    torch.testing.assert_close(normalised, functional.batch_norm(x, None, None, training=True, eps=0.1))
+    torch.testing.assert_close(convolved, functional.conv2d(x, weight, padding=1))
+    assert bias.grad is not None
+    assert bias.grad.tolist() == [8.0, 8.0]
+
+
+def test_both_penalties_of_the_gradient_have_the_cheap_graphs() -> None:
+    assert all(penalty.at_most_twice for penalty in PENALISED)

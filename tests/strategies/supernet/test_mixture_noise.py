@@ -8,7 +8,8 @@ from torch import Tensor
 from toy_search import first_batches, search
 
 from nas.strategies.supernet import MIXTURE_NOISES
-from nas.strategies.supernet.mixing.noise import Weights, adversarial, on_simplex
+from nas.strategies.supernet.mixing import steps as mixing_steps
+from nas.strategies.supernet.mixing.noise import MixtureNoise, Weights, adversarial, on_simplex
 
 
 def weights() -> Weights:
@@ -108,6 +109,17 @@ def test_only_the_weights_learn_with_the_perturbed_mixture_and_the_radius_grows(
     assert 0 < found[0] < 0.04
     assert found[1] > 4 * found[0]
     assert found[2] < 0.3
+
+
+def test_the_radius_grows_by_the_share_of_the_epochs_that_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the release: .03 + .27·epoch/epochs."""
+    run = search(coefficient=0.0, warm_up=0, epochs=10, mixture_noise="random")
+    radii: list[float] = []
+    noted = MixtureNoise("noted", lambda weights, loss, radius, *_: (radii.append(radius), weights)[1], lambda steps: 0)
+    monkeypatch.setattr(mixing_steps, "MIXTURE_NOISES", {"random": noted})
+    for run.epochs_done in (0, 9, 30):
+        run.perturb_mixture(first_batches(run)[0], run.generator("test"))
+    assert radii == pytest.approx([0.03, 0.03 + 0.27 * 0.9, 0.3])
 
 
 def test_the_batch_of_the_weights_perturbs_their_mixture_and_passes_between_epochs_are_clean(

@@ -188,6 +188,14 @@ def test_the_temperature_of_gumbel_falls_linearly() -> None:
     assert seen == pytest.approx([10.0, 5.05, 0.1])
 
 
+def test_a_loaded_search_by_gumbel_classifies_with_its_own_alpha() -> None:
+    run, again = (search(mixture="gumbel") for _ in range(2))
+    with torch.no_grad():
+        run.alphas[0][:, 3] = 1.0
+    again.load_state_dict(run.state_dict())
+    assert again.supernet.mixed()["cell"].weights.argmax(1).tolist() == [3] * 6
+
+
 def test_a_search_by_gumbel_computes_one_operation_per_edge() -> None:
     """And held-out images see the operations that would be derived."""
     run = search(mixture="gumbel", coefficient=0.0, warm_up=0)

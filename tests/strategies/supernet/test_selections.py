@@ -11,9 +11,10 @@ from torch.nn import functional
 from toy_search import FAST, TINY, OneCell, dataset, first_batches, same, search, snapshot
 
 from nas.core.images import unit_range
+from nas.core.optimisation.lr_schedule import cosine
 from nas.search_spaces import DARTS
 from nas.search_spaces.supernet import Mixed
-from nas.strategies.supernet.base import Levels
+from nas.strategies.supernet.base import Levels, SupernetStrategy
 from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.compared import robnet as selected_by_robnet
 from nas.strategies.supernet.compared.robnet import RobNet
@@ -88,6 +89,12 @@ def test_between_selections_the_rate_is_a_tenth_and_the_optimiser_is_new() -> No
     assert not run.weight_optimizer.state
     run.set_learning_rate(run.steps_per_epoch)
     assert run.weight_optimizer.param_groups[0]["lr"] == pytest.approx(0.0025)
+    tuned = 5 * run.steps_per_epoch  # an epoch between each two of the six selections
+    run.set_learning_rate(run.steps_per_epoch + tuned - 1)
+    assert run.weight_optimizer.param_groups[0]["lr"] == pytest.approx(cosine(tuned - 1, tuned, 0.0025, 0.001))
+    run.options.lr = 0.005  # a tenth of it is below `lr_min`
+    run.set_learning_rate(run.steps_per_epoch + tuned - 1)
+    assert run.weight_optimizer.param_groups[0]["lr"] == pytest.approx(0.0005)
     assert run.supernet.kept["cell"].sum(1).tolist().count(1) == 1
 
 
@@ -150,7 +157,7 @@ def test_a_path_of_robnet_computes_the_operations_of_its_architecture_alone() ->
 
 def test_a_step_of_robnet_learns_from_perturbed_images() -> None:
     """Against the step written out, with the same random start of PGD."""
-    run, literal = robnet(), robnet()
+    run, literal = robnet(clip=0.1), robnet(clip=0.1)
     (x, y), _ = first_batches(run)
     m = literal.supernet
     x_adv = PERTURBATIONS.get("pgd")(
@@ -160,26 +167,32 @@ def test_a_step_of_robnet_learns_from_perturbed_images() -> None:
     assert run.adversarial_step((x, y), run.generator("test"))[0].item() == pytest.approx(loss.item())
     for weight, gradient in zip(literal.weights, torch.autograd.grad(loss, literal.weights, allow_unused=True)):
         weight.grad = gradient
-    torch.nn.utils.clip_grad_norm_(literal.weights, 5.0)
+    torch.nn.utils.clip_grad_norm_(literal.weights, 0.1)
     literal.weight_optimizer.step()
     for one, other in zip(run.weights, literal.weights):
         torch.testing.assert_close(one, other)
 
 
 def test_each_step_of_robnet_has_a_path_of_its_own_and_each_sample_keeps_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sample begins without momentum, has `tune_epochs`, and is ranked by robust accuracy on α's half."""
+    """A sample begins without momentum, has `tune_epochs` at the last rates of the training, each in another order, and
+    is ranked by robust accuracy on α's half, of equal ones the first."""
     run = robnet(batch_size=4, tune_epochs=2, rank_images=5)
     paths: list[Any] = []
     momentum: list[bool] = []
+    rates: list[float] = []
+    images: list[bytes] = []
+    tuned: list[int] = []  # steps of a sample when the held-out images are classified
 
     def adversarial_step(batch: Any, noise: torch.Generator) -> torch.Tensor:
         paths.append(tuple(run.supernet.mixed()["cell"].weights.argmax(1).tolist()))
         momentum.append(bool(run.weight_optimizer.state))
+        rates.append(run.weight_optimizer.param_groups[0]["lr"])
+        images.append(batch[0].numpy().tobytes())
         run.weight_optimizer.state[run.weights[0]]["momentum_buffer"] = torch.zeros_like(run.weights[0])
         return torch.zeros(2)
 
     monkeypatch.setattr(run, "adversarial_step", adversarial_step)
-    robust = iter([0.2, 0.5, 0.3])
+    robust = iter([0.2, 0.5, 0.5])
     ranked: list[Any] = []
 
     def accuracies(supernet: Any, half: Any, count: int, *others: Any) -> dict[str, float]:
@@ -190,18 +203,25 @@ def test_each_step_of_robnet_has_a_path_of_its_own_and_each_sample_keeps_one(mon
         return {"val_accuracy": 0.0, "val_robust_accuracy": 0.0}
 
     monkeypatch.setattr(selected_by_robnet, "accuracies", accuracies)
+    monkeypatch.setattr(SupernetStrategy, "validation", lambda self: tuned.append(len(paths)) or {})
     run.train_epoch(0)
     assert len(set(paths)) == len(paths) == run.steps_per_epoch
     samples: list[Any] = []
+    last = rates.copy()
     for epoch in (1, 2, 3):
+        rates.clear()
+        images.clear()
         paths.clear()
         momentum.clear()
         run.train_epoch(epoch)
         assert len(paths) == 2 * run.steps_per_epoch
         assert momentum == [False] + [True] * (len(momentum) - 1)
         assert len(set(paths)) == 1
+        assert rates == last * 2
+        assert images[: len(last)] != images[len(last) :]
         samples.append(paths[0])
     assert ranked == [(True, 5)] * 3
+    assert tuned == [2 * run.steps_per_epoch] * 3
     best = run.supernet.path(run.space.parse(run.best))["cell"].argmax(1)
     assert tuple(best.tolist()) == samples[1] != samples[2]
     assert run.best_accuracy == 0.5
