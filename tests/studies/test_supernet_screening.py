@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_supernet_study import SPACE, data, random_cells
+from test_supernet_study import SPACE, ByConvolutions, cell_with, data, random_cells
 
 from nas.strategies.supernet import SUPERNET_STRATEGIES
-from nas.studies.supernets import runs
+from nas.studies.supernets import making, runs
 from nas.studies.supernets.goal import best, goals, meets
 from nas.studies.supernets.making import half_of
 from nas.studies.supernets.plan import COMPARED, PROTOCOL, Planned
@@ -137,3 +137,26 @@ def test_the_best_two_meet_the_goal_most_often_and_the_base_is_none_of_them() ->
     assert rows["margin"].difference == pytest.approx(expected)
     (alone,) = goals(found[4:8], cells, SCREENED)
     assert alone.difference is None
+
+
+def test_of_variants_that_never_meet_the_goal_the_larger_median_is_the_better() -> None:
+    found = [
+        Found(name, "screening", seed, cell_with(large), 1, 1, 1)
+        for name, sizes in (("margin", (0, 1, 6)), ("late", (2, 2, 2)))
+        for seed, large in enumerate(sizes)
+    ]
+    assert best(found, ByConvolutions(), SCREENED) == ["late", "margin"]  # type: ignore[arg-type]
+
+
+def test_missing_searches_are_made_on_the_images_of_their_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    monkeypatch.setattr(making, "load", lambda settings: data())
+    monkeypatch.setattr(
+        making,
+        "compute",
+        lambda one, rows, images, report: made.append((one.variant.name, one.seed, len(images.train))),
+    )
+    for plan, name in ((SCREENING, "late"), (FRESH, "late")):
+        making.make(Rows(tmp_path, plan=plan), tmp_path, [name], 1.0, print)
+    assert made == [("late", seed, 17) for seed in SEEDS] + [("late", seed, 34) for seed in FRESH_SEEDS]

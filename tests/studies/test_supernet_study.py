@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from nas.search_spaces import NASBench201
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.studies.plots import trajectories
 from nas.studies.supernets import runs
-from nas.studies.supernets.judge import TESTED, RandomCells, compare, convolutions, judge
+from nas.studies.supernets.judge import TESTED, RandomCells, _judged, compare, convolutions, judge
 from nas.studies.supernets.plan import EQUAL, OWN, PROTOCOL, VARIANTS, Planned, planned, shortened
 from nas.studies.supernets.runs import Epoch, Found, Rows, compute, planned_search
 
@@ -66,11 +68,13 @@ def test_an_equal_search_has_at_most_the_passes_of_darts() -> None:
         assert longer == (search.options.epochs < 5)
     assert planned_search(Planned(variant("gdas"), EQUAL, 0), data()).options.epochs == 15  # type: ignore[union-attr]
     assert shortened(variant("rnas-max"), 3) == {"epochs": 3, "warm_up": 1}
+    assert shortened(variant("dsrna-jacobian"), 13) == {"epochs": 13, "penalty_after": 3}  # of 2.6
 
 
 @pytest.mark.landing
 def test_a_killed_search_goes_on_to_the_same_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, said = Planned(variant("rnas-uniform", epochs=2, warm_up=1), OWN, 1), list[str]()
+    monkeypatch.setattr(runs, "time", SimpleNamespace(process_time=count().__next__))  # a second for each epoch
     whole = Rows(tmp_path / "whole", write=True)
     compute(one, whole, data(), said.append)
     killed = Rows(tmp_path / "killed", write=True)
@@ -93,7 +97,8 @@ def test_a_killed_search_goes_on_to_the_same_row(tmp_path: Path, monkeypatch: py
     assert steps == 3  # one epoch was not made again
     assert not list((tmp_path / "killed" / "unfinished").iterdir())
     (found,), (again,) = Rows(tmp_path / "whole").found(), Rows(tmp_path / "killed").found()
-    assert found._replace(seconds=0.0) == again._replace(seconds=0.0)
+    assert found == again
+    assert found.seconds == 2
     assert found.arch in said[0]
     epochs = Rows(tmp_path / "whole").paths()["rnas-uniform", OWN, 1]
     assert epochs == Rows(tmp_path / "killed").paths()["rnas-uniform", OWN, 1]
@@ -170,3 +175,60 @@ def test_a_robust_term_is_compared_with_its_base_over_common_seeds() -> None:
     assert (only.strategy, only.base, only.seeds) == ("rnas-uniform", "darts", 6)
     assert only.difference > 50
     assert only.p == pytest.approx(2 / 2**6)
+
+
+def cell_with(large: int) -> str:
+    """A cell with so many 3×3 convolutions."""
+    pools = "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|+|avg_pool_3x3~0|avg_pool_3x3~1|avg_pool_3x3~2|"
+    return pools.replace("avg_pool_3x3", "nor_conv_3x3", large)
+
+
+class ByConvolutions:
+    """In place of the random cells: a percentile is ten times the number of 3×3 convolutions."""
+
+    columns = ()
+
+    def percentile(self, column: str, cell: Any, equals: bool = False) -> float:
+        return 10.0 * convolutions(cell)
+
+
+def test_comparisons_are_of_searches_of_their_own_length_and_corrected_together() -> None:
+    found = [
+        Found(name, length, seed, cell_with(large), 1, 1, 1)
+        for length, cells in ((OWN, (0, 3, 2)), (EQUAL, (6, 0, 0)))
+        for name, large in zip(("darts", "rnas-uniform", "advrush"), cells)
+        for seed in range(7)
+    ]
+    uniform, advrush = compare(found, ByConvolutions())  # type: ignore[arg-type]
+    assert (uniform.seeds, uniform.difference, advrush.difference) == (7, 30, 20)
+    assert uniform.p == advrush.p == pytest.approx(2 * 2 / 2**7)  # Holm: twice the smaller of two p-values
+
+
+def test_the_cost_of_searches_is_their_median() -> None:
+    found = [Found("gdas", OWN, seed, cell_with(seed), 1, passes, passes / 2) for seed, passes in enumerate((2, 4, 60))]
+    row = _judged("gdas", OWN, found, [SPACE.parse(one.arch) for one in found], ByConvolutions())  # type: ignore[arg-type]
+    assert (row.passes, row.seconds, row.convolutions) == (4, 2, 1)
+
+
+def test_a_percentile_is_that_of_the_class_in_the_direction_of_the_column_among_known_values() -> None:
+    asked: list[str] = []
+
+    class Costs:
+        def higher_is_better(self, name: str) -> bool:
+            return False
+
+        def values(self, name: str, archs: list[str]) -> np.ndarray:
+            asked.extend(archs)
+            return np.array([3.0])
+
+    cells = RandomCells(Costs(), (TESTED,))  # type: ignore[arg-type]
+    cells.__dict__["values"] = {TESTED: np.array([-1.0, -2.0, np.nan, -4.0])}  # costs, so that larger is better
+    cell = SPACE.parse("|none~0|+|nor_conv_3x3~0|none~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_1x1~2|")
+    assert cells.percentile(TESTED, cell) == pytest.approx(100 / 3)
+    assert asked == [str(SPACE.canonical(cell))] != [str(cell)]
+
+
+def test_the_settings_of_every_search_are_those_that_were_written_down() -> None:
+    """docs/studies/supernets.md names them."""
+    written = {"batch_size": 32, "lr": 0.025, "lr_min": 0.001, "alpha_lr": 0.003, "validation_images": 0}
+    assert written == PROTOCOL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nas.search_spaces import DARTS, SPACES, NASBench201
 from nas.strategies import Goal, Hints
 from nas.strategies.generative import agnet, training
 from nas.strategies.generative.agnet import AGNet
+from nas.strategies.generative.agnet_posterior import AGNetPosteriorOptions
 from nas.strategies.generative.graphs import Targets
 from nas.strategies.generative.options import AGNetOptions
 from nas.strategies.generative.training import labels, rank_weights
@@ -178,3 +180,63 @@ def test_it_says_that_the_generator_is_not_there_yet(tmp_path: Path, monkeypatch
     assert "nas pretrain agnet --space nasbench201" in (strategy.remark(20) or "")
     searched(strategy, 5)
     assert strategy.remark(20) is None
+
+
+def test_a_training_has_the_gradient_of_the_weighted_mean_of_both_losses() -> None:
+    form = NASBench201().graph_forms()["cell"]
+    start = {"types": torch.zeros(8, 7), "edges": torch.zeros(28)}
+    one, literal = (training.Model(form, "marginals", start, 1e-3, 0) for _ in range(2))
+    graphs = Targets(torch.arange(4 * 8).view(4, 8) % 7, torch.zeros(4, 28))
+    answers, weights = torch.tensor([[0.1], [0.9], [0.5], [0.3]]), torch.tensor([0.5, 2.0, 0.5, 1.0])
+    one.train(graphs, answers, weights, AGNetOptions(epochs=1), torch.Generator().manual_seed(0))
+    draws = torch.Generator().manual_seed(0)
+    rows = torch.multinomial(weights, 4, replacement=True, generator=draws)
+    raw, fitted = training.fit(literal.generator, graphs.rows(rows), form, draws)
+    errors = (literal.surrogate(raw)[:, 0] - answers[rows, 0]).square()
+    (weights[rows] * (0.1 * fitted + 0.9 * errors)).mean().backward()
+    for ours, theirs in zip(one.weights, literal.weights):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_a_sample_ends_with_the_output() -> None:
+    form = NASBench201().graph_forms()["cell"]
+    model = training.Model(form, "marginals", {"types": torch.zeros(8, 7), "edges": torch.zeros(28)}, 1e-3, 0)
+    types = model.sample(2, torch.Generator().manual_seed(0))[:, : 8 * 7].view(2, 8, 7)
+    assert types[:, -1].tolist() == [[20.0, 0, 0, 0, 0, 0, 0]] * 2
+
+
+def test_those_that_the_surrogate_prefers_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def predict(self: training.Model, raw: torch.Tensor) -> torch.Tensor:
+        return torch.arange(len(raw), dtype=torch.float32)[:, None]
+
+    best = made(NASBench201())
+    monkeypatch.setattr(training.Model, "predict", predict)
+    candidates: list[Any] = []
+    generate = best._candidates
+    monkeypatch.setattr(best, "_candidates", lambda *given: candidates.append(generate(*given)) or candidates[-1])
+    found = searched(best, 7)
+    assert found[4:] == candidates[0][0][:1:-1]  # three of five, the last first
+
+
+def test_batches_of_samples_grow_and_there_is_a_candidate_for_each_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    sample = training.Model.sample
+    monkeypatch.setattr(training.Model, "sample", lambda self, n, draws: sizes.append(n) or sample(self, n, draws))
+    searched(made(NASBench201(), candidates=20_000, draws=3), 5)
+    assert sizes == [100, 200, 300]
+    strategy, counts = made(NASBench201(), candidates=1, batch=4), list[int]()
+    generate = strategy._candidates
+    monkeypatch.setattr(strategy, "_candidates", lambda *given: counts.append(given[1]) or generate(*given))
+    searched(strategy, 5)
+    assert counts == [4]
+
+
+def test_the_defaults_are_those_of_the_release() -> None:
+    """Typed from it, but for `pretraining`; those from `generator` to `pick` leave the method whole."""
+    expected = {
+        "init": 16, "batch": 16, "candidates": 100, "draws": 9, "epochs": 30, "lr": 1e-3, "alpha": 0.9, "k": 0.01,
+        "pretraining": 100_000, "queries": 192, "generator": "network", "weighted": True, "gradient": True,
+        "pick": "surrogate", "limited_alpha": 0.95, "limited_lr": 2e-4, "limited_decay": 1e-4,
+    }  # fmt: skip
+    assert asdict(AGNetOptions()) == expected
+    assert asdict(AGNetPosteriorOptions()) == {**expected, "generator": "posterior", "pretraining": 32_000}

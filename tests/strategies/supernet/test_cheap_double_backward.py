@@ -145,4 +145,4 @@ def test_each_argument_of_a_layer_counts() -> None:
 
 
 def test_both_penalties_of_the_gradient_have_the_cheap_graphs() -> None:
-    assert all(penalty.at_most_twice for penalty in PENALISED)
+    assert all(PENALTIES.get(name).at_most_twice for name in ("smoothness", "jacobian"))
