@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from nas.core.data import Dataset, Split
+from nas.core.statistics.paired import holm
+from nas.core.statistics.repetitions import uniform_sum
 from nas.search_spaces import NASBench201
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.studies.plots import trajectories
@@ -163,6 +165,9 @@ def test_cells_are_judged_by_their_share_of_worse_ones() -> None:
     share = 100 * (np.mean(np.array(scores) < own) + np.mean(np.isclose(scores, own)) / 2)
     assert darts.among_equals == [pytest.approx(share)]
     assert compare(found, cells) == []
+    best, worst = (uniform_sum([value / 100 for value in row.percentiles[TESTED] if value]) for row in (gdas, darts))
+    assert (gdas.p_random, darts.p_random) == tuple(holm([best, worst]))
+    assert (drawn.p_random, largest.p_random) == (None, None)
 
 
 def test_a_robust_term_is_compared_with_its_base_over_common_seeds() -> None:

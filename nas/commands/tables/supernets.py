@@ -159,13 +159,19 @@ def csv_rows(judged: list[Judged]) -> str:
 def _text(judged: list[Judged], columns: list[str]) -> list[str]:
     from nas.report.text import table_lines
 
-    lines = [["", "length", "seeds", *columns, "among equals", "3x3", "skips", "agreement", "passes", "seconds"]]
+    costs = ["3x3", "skips", "agreement", "passes", "seconds"]
+    lines = [["", "length", "seeds", *columns, "p random", "among equals", *costs]]
     for one in judged:
         agreement = "-" if one.agreement is None else f"{one.agreement:.2f}"
         figures = [f"{one.convolutions:.1f}", f"{one.skips:.1f}", agreement, f"{one.passes:,.0f}", f"{one.seconds:.0f}"]
-        percentiles = [*one.percentiles.values(), one.among_equals]
-        lines.append([one.strategy, one.length or "-", str(one.seeds), *map(_over_seeds, percentiles), *figures])
-    return ["median percentile among the cells without none (smallest - largest over seeds)", *table_lines(lines)]
+        percentiles = [*map(_over_seeds, one.percentiles.values())]
+        p = "-" if one.p_random is None else f"{one.p_random:.3f}"
+        begin = [one.strategy, one.length or "-", str(one.seeds)]
+        lines.append([*begin, *percentiles, p, _over_seeds(one.among_equals), *figures])
+    title = (
+        "median percentile among the cells without none (smallest - largest over seeds); p random (Holm): are those in"
+    )
+    return [f"{title} HRS under PGD like those of random cells", *table_lines(lines)]
 
 
 def _of_comparisons(compared: list[Comparison]) -> list[str]:

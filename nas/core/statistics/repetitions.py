@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -98,3 +99,18 @@ def median_interval(values: np.ndarray, resamples: int = 4000) -> tuple[float, f
 def smallest_p(n: int) -> float:
     """The smallest p-value that `sign_flip` can return for n differences: 2^(1 - n), .25 for three, .031 for six."""
     return float(2.0 ** (1 - n))
+
+
+def uniform_sum(shares: Sequence[float]) -> float:
+    """Two-sided p-value that n independent shares, such as ranks from 0 to 1, are uniform on [0, 1], by their sum s.
+
+    p = 2·min(P(S ≤ s), P(S ≥ s)), at most 1, with P(S ≤ s) = Σ (-1)^k·C(n, k)·(s - k)^n / n! over 0 ≤ k ≤ s, computed
+    without rounding. It asks whether the shares are larger, or smaller, than those of random draws. Raises `ValueError`
+    for no shares and for one that is outside [0, 1]. Source: Irwin 1927 and Hall 1927, Biometrika 19, 225-245.
+    """
+    if not shares or not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"Expected shares in [0, 1] but got {list(shares)}.")
+    n, total = len(shares), sum(map(Fraction, shares))
+    smaller = min(total, n - total)  # the distribution is symmetric about n/2
+    terms = ((-1) ** k * math.comb(n, k) * (smaller - k) ** n for k in range(math.floor(smaller) + 1))
+    return min(1.0, float(2 * sum(terms, Fraction(0)) / math.factorial(n)))

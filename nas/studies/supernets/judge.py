@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from statistics import fmean, median
@@ -12,7 +12,7 @@ import numpy as np
 
 from nas.core.io.records import Record
 from nas.core.statistics.paired import holm
-from nas.core.statistics.repetitions import sign_flip
+from nas.core.statistics.repetitions import sign_flip, uniform_sum
 from nas.search_spaces import NASBench201
 from nas.search_spaces.nasbench201.cell import Cell
 from nas.studies.supernets.plan import COMPARISONS, OWN, VARIANTS, Variant
@@ -39,6 +39,7 @@ class Judged(Record):
     passes: float
     seconds: float
     agreement: float | None  # mean share of edges with the same operation, over pairs of seeds
+    p_random: float | None = None  # of the percentiles in TESTED being those of random cells; Holm over all rows
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def judge(found: Sequence[Found], cells: RandomCells, variants: Sequence[Variant
             mine = [one for one in found if (one.strategy, one.length) == (name, length)]
             if mine:
                 rows.append(_judged(name, length, mine, [space.parse(one.arch) for one in mine], cells))
+    rows = tested_against_random(rows)
     drawn = [cells.cells[number] for number in np.random.default_rng(0).permutation(len(cells.cells))[:DRAWS]]
     random = [Found(RANDOM, "", number, str(cell), 0, 0, 0) for number, cell in enumerate(drawn)]
     largest = Found(WIDEST, "", 0, str(space.largest()), 0, 0, 0)
@@ -110,6 +112,14 @@ def judge(found: Sequence[Found], cells: RandomCells, variants: Sequence[Variant
         _judged(RANDOM, "", random, drawn, cells),
         _judged(WIDEST, "", [largest], [space.largest()], cells),
     ]
+
+
+def tested_against_random(rows: Sequence[Judged]) -> list[Judged]:
+    """The rows with `p_random`: percentiles of random cells are nearly uniform, up to cells of equal values."""
+    known = [[value for value in row.percentiles.get(TESTED, []) if value is not None] for row in rows]
+    raw = [uniform_sum([value / 100 for value in values]) for values in known if values]
+    corrected = iter(holm(raw))
+    return [replace(row, p_random=next(corrected)) if values else row for row, values in zip(rows, known)]
 
 
 def _judged(name: str, length: str, found: Sequence[Found], archs: Sequence[Cell], cells: RandomCells) -> Judged:

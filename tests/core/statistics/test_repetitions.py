@@ -22,6 +22,7 @@ from nas.core.statistics.repetitions import (
     signed_rank,
     smallest_p,
     t_test,
+    uniform_sum,
 )
 
 
@@ -94,3 +95,30 @@ def test_the_interval_of_a_median_takes_infinite_values() -> None:
     assert median_interval(values)[0] == low
     assert median_interval(values)[1] == np.inf
     assert median_interval(np.array([3.0])) == (3.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("shares", "p"),
+    [
+        ([0.9], 0.2),
+        ([0.3], 0.6),
+        ([0.5], 1.0),
+        ([0.25, 0.5], 0.75**2),
+        ([1.0, 0.75], 0.25**2),
+        ([0.9, 0.9, 0.8], 2 * 0.4**3 / 6),
+        ([0.5, 0.5, 0.4], 2 * (1.4**3 - 3 * 0.4**3) / 6),
+        ([1.0] * 8, 0.0),
+    ],
+)
+def test_the_sum_of_uniform_shares_has_its_closed_form(shares: list[float], p: float) -> None:
+    assert uniform_sum(shares) == pytest.approx(p)
+    assert uniform_sum([1 - share for share in shares]) == pytest.approx(p)
+
+
+def test_the_sum_of_uniform_shares_agrees_with_draws() -> None:
+    drawn = np.random.default_rng(0).random((200_000, 5)).sum(1)
+    assert uniform_sum([0.8, 0.7, 0.9, 0.6, 0.65]) == pytest.approx(2 * np.mean(drawn >= 3.65), rel=0.03)
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        uniform_sum([1.2])
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        uniform_sum([])
