@@ -56,7 +56,7 @@ def test_directions_of_one_number_and_of_several() -> None:
     )
     assert [(goal.name, goal.higher_is_better) for goal in front.goals] == [("params", False), ("macs", True)]
     with pytest.raises(InputError, match="strategy for several"):
-        nas.search(objective=both, directions={"params": "min", "macs": "max"}, strategy="random", budget=2)
+        nas.search(objective=both, directions={"params": "min", "macs": "max"}, strategy="evolution", budget=2)
 
 
 @pytest.mark.parametrize("name", STRATEGIES.names())
