@@ -18,8 +18,8 @@ from nas.core.double_backward import Products, batch_norm, convolution
 def cheap_double_backward() -> Iterator[None]:
     """Within this block, convolutions and batch normalisations have the double backward of `nas.core.double_backward`.
 
-    Normalisations by running averages, convolutions whose padding is a word, and passes under autocast are computed as
-    elsewhere. The graphs can be differentiated twice, not three times.
+    Normalisations by running averages or of vectors, convolutions whose padding is a word, and passes under autocast
+    are computed as elsewhere. The graphs can be differentiated twice, not three times.
     """
     with _Replaced():
         yield
@@ -66,6 +66,7 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    if not training or running_mean is not None or torch.is_autocast_enabled(x.device.type):
+    several = x.dim() == 4 and x.numel() > x.shape[1]  # torch refuses a single value per channel
+    if not training or running_mean is not None or not several or torch.is_autocast_enabled(x.device.type):
         return functional.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
     return batch_norm(x, weight, bias, eps)

@@ -146,3 +146,12 @@ def test_each_argument_of_a_layer_counts() -> None:
 
 def test_both_penalties_of_the_gradient_have_the_cheap_graphs() -> None:
     assert all(PENALTIES.get(name).at_most_twice for name in ("smoothness", "jacobian"))
+
+
+def test_a_normalisation_of_vectors_or_of_single_values_is_torchs_own() -> None:
+    x = torch.rand(4, 3)
+    with cheap_double_backward():
+        normalised = functional.batch_norm(x, None, None, training=True)
+        torch.testing.assert_close(normalised, functional.batch_norm(x, x.mean(0), x.var(0, unbiased=False)))
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            functional.batch_norm(torch.rand(1, 3, 1, 1), None, None, training=True)
