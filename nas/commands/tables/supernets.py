@@ -168,10 +168,11 @@ def _text(judged: list[Judged], columns: list[str]) -> list[str]:
         p = "-" if one.p_random is None else f"{one.p_random:.3f}"
         begin = [one.strategy, one.length or "-", str(one.seeds)]
         lines.append([*begin, *percentiles, p, _over_seeds(one.among_equals), *figures])
-    title = (
-        "median percentile among the cells without none (smallest - largest over seeds); p random (Holm): are those in"
-    )
-    return [f"{title} HRS under PGD like those of random cells", *table_lines(lines)]
+    return [
+        "median percentile among the cells without none (smallest - largest over seeds)",
+        "p random: that those in HRS under PGD are of random cells, corrected by Holm for all searches",
+        *table_lines(lines),
+    ]
 
 
 def _of_comparisons(compared: list[Comparison]) -> list[str]:
