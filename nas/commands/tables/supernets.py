@@ -117,7 +117,10 @@ def _conclusions(plan: Plan, found: list[Found], cells: RandomCells) -> tuple[Js
     text = _of_goals(reached) if known else []
     if plan is SCREENING and known:
         value["best"] = best(found, cells, plan.variants)
-        text += [f"best two, for --plan fresh: {', '.join(value['best'])}"] if value["best"] else []
+        made = {(one.strategy, one.seed) for one in found}
+        missing = sum((one.variant.name, one.seed) not in made for one in plan.planned())
+        begin = f"best two so far, {missing} searches are missing" if missing else "best two, for --plan fresh"
+        text += [f"{begin}: {', '.join(value['best'])}"] if value["best"] else []
     return value, text
 
 
