@@ -17,6 +17,14 @@ from nas.bench.measuring.timing import device, seconds
 MATRIX = 1024  # rows and columns of the product that measures operations
 COPIED = 2**24  # numbers of the copy that measures bytes: 64 MiB, more than caches hold
 ATTEMPTS = 5
+MOVE_NOTHING = (  # besides views: they name memory, or only reserve it
+    torch.ops.aten._unsafe_view,
+    torch.ops.aten.empty,
+    torch.ops.aten.empty_like,
+    torch.ops.aten.empty_strided,
+    torch.ops.aten.new_empty,
+    torch.ops.aten.new_empty_strided,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class _Recorded(TorchDispatchMode):
     ) -> Any:
         given = kwargs or {}
         out = func(*args, **given)
-        if not func.is_view:
+        if not func.is_view and func.overloadpacket not in MOVE_NOTHING:
             count = flop_registry.get(func.overloadpacket)
             flops = count(*args, **given, out_val=out) if count else 0
             tensors = [leaf for leaf in tree_leaves((args, given, out)) if isinstance(leaf, Tensor)]

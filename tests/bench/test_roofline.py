@@ -23,6 +23,7 @@ def test_operations_and_bytes_of_kernels() -> None:
     (added,) = kernels(lambda: x.add_(x))
     assert added == Kernel(0, 4 * x.numel()), "in place: one tensor"
     assert kernels(lambda: x.view(-1)[1:]) == [], "views move nothing"
+    assert kernels(lambda: [torch.empty(9), torch.empty_like(x), x.new_empty(9)]) == [], "nor does reserved memory"
 
 
 def test_the_way_back_counts_too() -> None:
