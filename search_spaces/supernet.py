@@ -96,7 +96,8 @@ class Supernet(nn.Module, ABC):
 
     `none` takes part in the softmax but is not computed: its zeros need not be added.
 
-    If `precision` is a half-precision type, the passes run under autocast; the logits have the type of the images.
+    If `precision` is a half-precision type, the passes run under autocast; the logits have the type of the images. If
+    there is a `compiled` version of `logits`, passes without `skip_output` call it in place of `logits`.
 
     A strategy may set attributes, which are no part of `state_dict`: `mixer` (weights other than softmax(α), or only
     some of the operations), `kept` (the operations that are left; the softmax is over these), `forbidden` (operations
@@ -126,6 +127,7 @@ class Supernet(nn.Module, ABC):
         """`edges`: cell name → number of its edges, one row of α each."""
         super().__init__()
         self.precision: torch.dtype | None = None
+        self.compiled: Callable[[Tensor, dict[str, Tensor]], Tensor] | None = None
         self.mixer: Mixer | None = None
         self.kept: dict[str, Tensor] | None = None  # cell name → (edges, operations) of bool
         self.forbidden: dict[str, Tensor] | None = None  # the same: operations that are never derived
@@ -177,8 +179,9 @@ class Supernet(nn.Module, ABC):
                 EdgePass(None if one.computed is None else one.computed[row], factor, skip_output)
                 for row, factor in enumerate([None] * len(one.weights) if edges is None else edges.unbind())
             ]
+        compute = self.logits if self.compiled is None or skip_output is not None else self.compiled
         with torch.autocast(x.device.type, self.precision, enabled=self.precision is not None):
-            logits = self.logits((x - self.mean) / self.std, weights)
+            logits = compute((x - self.mean) / self.std, weights)
         self.edge_passes.clear()
         return logits.to(x.dtype)
 

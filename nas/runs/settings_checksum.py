@@ -37,8 +37,15 @@ EARLIER_DEFAULTS = {  # settings that runs of earlier versions lack, with the va
 }
 EARLIER_OPTIONS: dict[str, Json] = {  # the same for options of one strategy
     **{
-        name: {**asdict(MixingOptions()), "regulariser_temperature": 1.0}
+        name: {**asdict(MixingOptions()), "regulariser_temperature": 1.0, "compile": None}
         for name in ("darts", "darts-second-order", "rnas-max", "rnas-uniform")
+    },
+    **{
+        name: {"compile": None}
+        for name in (
+            *("gdas", "pc-darts", "sdarts-rs", "sdarts-adv", "advrush", "dsrna-jacobian", "drnas", "p-darts"),
+            *("darts-pt", "robnet"),
+        )
     },
     "evolution": {"init": None},
     "local": {"improvement": "best", "init": 1},

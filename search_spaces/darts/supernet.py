@@ -7,7 +7,6 @@ folded into that normalisation (`batch_norm`).
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -34,18 +33,28 @@ class State:
         self.state = state  # (B, C, H, W)
         self.x = mixed_part(state, share)  # the channels that pass through operations
         self.stride = stride
+        self._rectified: Tensor | None = None
+        self._max_pooled: Tensor | None = None
+        self._avg_pooled: Tensor | None = None
 
-    @cached_property
+    @property
     def rectified(self) -> Tensor:
-        return functional.relu(self.x)
+        if self._rectified is None:
+            self._rectified = functional.relu(self.x)
+        return self._rectified
 
-    @cached_property
+    @property
     def max_pooled(self) -> Tensor:
-        return batch_norm(functional.max_pool2d(self.x, 3, self.stride, padding=1))
+        if self._max_pooled is None:
+            self._max_pooled = batch_norm(functional.max_pool2d(self.x, 3, self.stride, padding=1))
+        return self._max_pooled
 
-    @cached_property
+    @property
     def avg_pooled(self) -> Tensor:
-        return batch_norm(functional.avg_pool2d(self.x, 3, self.stride, padding=1, count_include_pad=False))
+        if self._avg_pooled is None:
+            pooled = functional.avg_pool2d(self.x, 3, self.stride, padding=1, count_include_pad=False)
+            self._avg_pooled = batch_norm(pooled)
+        return self._avg_pooled
 
 
 class Separable(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -25,14 +24,20 @@ class State:
         self.state = state  # (B, C, H, W)
         self.x = mixed_part(state, share)  # the channels that pass through operations
         self.pool = pool
+        self._rectified: Tensor | None = None
+        self._pooled: Tensor | None = None
 
-    @cached_property
+    @property
     def rectified(self) -> Tensor:
-        return functional.relu(self.x)
+        if self._rectified is None:
+            self._rectified = functional.relu(self.x)
+        return self._rectified
 
-    @cached_property
+    @property
     def pooled(self) -> Tensor:
-        return self.pool(self.x)
+        if self._pooled is None:
+            self._pooled = self.pool(self.x)
+        return self._pooled
 
 
 class MixedEdge(nn.Module):

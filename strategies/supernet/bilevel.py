@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from nas.core.images import unit_range
 from nas.search_spaces.supernet import differentiate_only
 from nas.strategies.supernet.base import Levels, Phase
+from nas.strategies.supernet.compilation import uncompiled
+from nas.strategies.supernet.double_backward import cheap_double_backward
 from nas.strategies.supernet.early_stopping import loss_sharpness
 from nas.strategies.supernet.halves import Batch
 from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES
@@ -113,10 +115,10 @@ class Bilevel(MixingStrategy):
     def penalised_loss(self, batch: Batch, loss: RobustLoss, penalty: Penalty, noise: torch.Generator) -> Terms:
         (x, y), m = batch, self.supernet
         leaf = x.detach().requires_grad_()
-        with penalty.graphs():
+        with penalty.graphs(m):
             clean = loss.outputs(m, leaf)
         terms = loss.at(m, x, loss.perturbed(m, x, noise, clean), y, clean)
-        with penalty.graphs():
+        with penalty.graphs(m):
             value = penalty.compute(m, leaf, y, clean.logits)
         total = terms.total + self.options.penalty_coefficient * value
         return terms._replace(total=total, penalty=value.detach())
@@ -172,7 +174,7 @@ class Bilevel(MixingStrategy):
         x = unit_range(self.alpha_half.images[: self.batch_size])
         y = self.alpha_half.labels[: self.batch_size]
         x_adv = loss.perturbed(self.supernet, x, noise)
-        with differentiate_only(self.supernet, self.alphas):
+        with differentiate_only(self.supernet, self.alphas), uncompiled(self.supernet), cheap_double_backward():
             sharpness = loss_sharpness(loss.at(self.supernet, x, x_adv, y).total, self.alphas, noise)
         self.settle()
         return sharpness

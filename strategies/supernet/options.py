@@ -9,6 +9,7 @@ import torch
 
 from nas.core.config import Section
 from nas.core.config.conditions import Condition
+from nas.strategies.supernet.compilation import COMPILABLE, COMPILERS
 from nas.strategies.supernet.mixing.options import MIXING_CONDITIONS, MixingOptions, coefficient_of_alpha
 from nas.strategies.supernet.perturbations import PERTURBATIONS
 from nas.strategies.supernet.regularisers import REGULARISERS
@@ -43,6 +44,7 @@ CONDITIONS = {  # of the options below
     "eps": _perturbed,
     "steps": _perturbed,
     "step_size": _perturbed,
+    "compile": COMPILABLE,
     **MIXING_CONDITIONS,
 }
 
@@ -81,6 +83,7 @@ class TrainingOptions(Section):
     crop: int = 4  # random crop after padding by this many pixels; 0 for none
     flip: bool = True  # mirror half of the images
     precision: str = "fp32"  # bf16: autocast, on GPUs that support it; weights, α and losses stay in fp32
+    compile: str | None = None  # cuda-graphs or reduce-overhead: how `torch.compile` makes passes faster on a GPU
     validation_images: int = 1000  # held-out images for the accuracies after each epoch; 0 for none
     stop_skips: int | None = None  # end if the normal cell has this many skip connections (DARTS+: 2)
     stop_eigenvalue: bool = False  # end if the validation loss becomes sharp in α (Zela et al. 2020)
@@ -90,6 +93,8 @@ class TrainingOptions(Section):
         REGULARISERS.get(self.regulariser)
         PERTURBATIONS.get(self.perturbation)
         self.check_choices({"precision": tuple(PRECISIONS)})
+        if self.compile is not None:
+            self.check_choices({"compile": tuple(COMPILERS)})
         self.check_between(
             {
                 "epochs": (1, 1_000_000),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from nas.core.registry import Registry
 from nas.search_spaces.supernet import Supernet
+from nas.strategies.supernet.compilation import uncompiled
 from nas.strategies.supernet.double_backward import cheap_double_backward
 from nas.strategies.supernet.mixing.mixtures import dirichlet_concentration
 
@@ -34,10 +35,17 @@ class Penalty:
     passes: int
     references: tuple[str, ...] = ()  # keys of the bibliography, or BibTeX entries
     at_most_twice: bool = False
+    of_passes: bool = True  # whether it depends on passes of the supernet, and not on α alone
 
-    def graphs(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def graphs(self, supernet: Supernet) -> Iterator[None]:
         """Within this block the passes are computed whose graphs the penalty differentiates."""
-        return cheap_double_backward() if self.at_most_twice else nullcontext()
+        with ExitStack() as stack:
+            if self.of_passes:
+                stack.enter_context(uncompiled(supernet))
+            if self.at_most_twice:
+                stack.enter_context(cheap_double_backward())
+            yield
 
 
 def smoothness(supernet: Supernet, x: Tensor, y: Tensor, logits: Tensor) -> Tensor:
@@ -97,7 +105,7 @@ def dirichlet_kl(supernet: Supernet, x: Tensor, y: Tensor, logits: Tensor) -> Te
 
 SMOOTHNESS = Penalty("smoothness", smoothness, 1, ("mok2021advrush",), at_most_twice=True)
 JACOBIAN = Penalty("jacobian", jacobian, 0, ("hosseini2021dsrna",), at_most_twice=True)
-DIRICHLET_KL = Penalty("dirichlet-kl", dirichlet_kl, 0, ("chen2021drnas",))
+DIRICHLET_KL = Penalty("dirichlet-kl", dirichlet_kl, 0, ("chen2021drnas",), of_passes=False)
 
 PENALTIES: Registry[Penalty] = Registry(
     "penalty", "nas.strategies.supernet", "nas.rnas", lambda value: isinstance(value, Penalty)

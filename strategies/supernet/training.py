@@ -14,6 +14,7 @@ from nas.core.seeds import derive, seeded
 from nas.search_spaces.base import BuildSettings, SearchSpace
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet.building import check_arguments, optimizers
+from nas.strategies.supernet.compilation import compile_passes
 from nas.strategies.supernet.halves import Batch, half_batches, halves, on_device
 from nas.strategies.supernet.options import PRECISIONS, BilevelOptions
 from nas.strategies.supernet.perturbations import Budget
@@ -76,6 +77,8 @@ class SupernetTraining:
         """Search in this supernet from now on, with new optimisers."""
         options, self.supernet = self.options, supernet
         supernet.precision = PRECISIONS[options.precision]
+        if options.compile is not None:
+            compile_passes(supernet, options.compile)
         self.weights, self.alphas = supernet.weights(), supernet.architecture_parameters()
         self.weight_optimizer, self.alpha_optimizer = optimizers(self.weights, self.alphas, options)
 

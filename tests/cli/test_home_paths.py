@@ -37,6 +37,7 @@ NO_PATHS = {  # every other setting that is text; who adds one says here or in i
     *("search.cheap", "search.constraints", "search.features", "search.limits", "search.objective"),
     *(
         "strategy.acquisition",
+        "strategy.compile",
         "strategy.generator",
         "strategy.improvement",
         "strategy.mixture",

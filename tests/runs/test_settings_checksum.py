@@ -36,11 +36,17 @@ OF_SUPERNETS = (
     *("mixture", "mix_none", "temperature", "temperature_end", "partial", "edge_weights", "mixture_noise", "nesterov"),
     *("noise_radius", "noise_radius_end", "noise_steps", "penalty", "penalty_coefficient", "penalty_after"),
     *("alpha_coefficient", "alpha_coefficient_after", "skip_dropout", "regulariser_temperature"),
+    "compile",
+)
+LATER_SUPERNETS = (
+    *("gdas", "pc-darts", "sdarts-rs", "sdarts-adv", "advrush", "dsrna-jacobian", "drnas", "p-darts", "darts-pt"),
+    "robnet",
 )
 NEW_OPTIONS = {  # the same of single strategies
     "evolution": ("init",),
     "local": ("improvement", "init"),
     **dict.fromkeys(("darts", "darts-second-order", "rnas-max", "rnas-uniform"), OF_SUPERNETS),
+    **dict.fromkeys(LATER_SUPERNETS, ("compile",)),
 }
 
 

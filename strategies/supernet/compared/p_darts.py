@@ -58,6 +58,10 @@ class PDARTS(StagedSearch):
         "skip_dropout": Condition(
             lambda options, space: False, "with strategy.name=p-darts, which has strategy.stage_skip_dropout"
         ),
+        "compile": Condition(
+            lambda options, space: not all(options.stage_skip_dropout),
+            "with strategy.stage_skip_dropout in every stage, which draws new numbers in each pass",
+        ),
     }
     options: PDARTSOptions
 

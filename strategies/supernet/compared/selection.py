@@ -21,6 +21,7 @@ from nas.core.optimisation.lr_schedule import cosine
 from nas.search_spaces.supernet import Mixed, Supernet
 from nas.strategies.supernet.base import Levels
 from nas.strategies.supernet.bilevel import Bilevel
+from nas.strategies.supernet.compilation import uncompiled
 from nas.strategies.supernet.options import CONDITIONS, BilevelOptions
 from nas.strategies.supernet.variants import DARTSOptions
 
@@ -134,10 +135,11 @@ class DARTSPT(Bilevel):
         m.mixer, before = lambda name, alpha: Mixed(weights, rows) if name == cell else mixed[name], m.mixer
         images, labels = self.alpha_half.images, self.alpha_half.labels
         batches = self.selection_batches
-        count = sum(
-            correct(m(unit_range(x)), y).sum()
-            for x, y in zip(images.tensor_split(batches), labels.tensor_split(batches))
-        )
+        with uncompiled(m):
+            count = sum(
+                correct(m(unit_range(x)), y).sum()
+                for x, y in zip(images.tensor_split(batches), labels.tensor_split(batches))
+            )
         m.mixer = before
         return int(count)
 

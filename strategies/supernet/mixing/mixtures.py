@@ -20,7 +20,8 @@ class Mixture:
     """`compute(supernet, temperature, generator)` draws the weights of the operations for one step of either level.
 
     All passes of the step have the same weights as functions of α. `settled(supernet)` gives the weights with which
-    held-out images are classified. None stands for softmax(α), and for σ(α) if the weights are `independent`.
+    held-out images are classified. None stands for softmax(α), and for σ(α) if the weights are `independent`. With
+    `draws_operations`, a step computes only some of the operations, others in each step.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Mixture:
     independent: bool = (
         False  # whether an operation has a weight of its own, so that those of an edge sum to any number
     )
+    draws_operations: bool = False
 
 
 def plain_softmax(supernet: Supernet, temperature: float, generator: torch.Generator) -> None:
@@ -137,7 +139,7 @@ def _one_hot(supernet: Supernet, chosen: dict[str, Tensor]) -> tuple[dict[str, T
     return hard, {name: one.bool().tolist() for name, one in hard.items()}
 
 
-gumbel = Mixture("gumbel", draw_gumbel, best_operations, ("dong2019gdas",))
+gumbel = Mixture("gumbel", draw_gumbel, best_operations, ("dong2019gdas",), draws_operations=True)
 
 MIXTURES: Registry[Mixture] = Registry(
     "mixture", "nas.strategies.supernet.mixing", "nas.rnas", lambda value: isinstance(value, Mixture)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from nas.core.io.checkpoint import State
 from nas.search_spaces.supernet import Supernet, differentiate_only
 from nas.strategies.supernet.base import SupernetStrategy
+from nas.strategies.supernet.compilation import begin_graphs
 from nas.strategies.supernet.halves import Batch
 from nas.strategies.supernet.mixing.mixtures import MIXTURES, Mixture
 from nas.strategies.supernet.mixing.noise import MIXTURE_NOISES, Weights
@@ -29,6 +30,8 @@ class MixingStrategy(SupernetStrategy):
 
     def begin_step(self, draws: torch.Generator) -> None:
         """What all passes of the next step have in common: the mixture, and what skip connections drop."""
+        if self.options.compile is not None:
+            begin_graphs()
         self.draw_mixture(draws)
         if self.dropout is not None:
             self.dropout.begin_step()

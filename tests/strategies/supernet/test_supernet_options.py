@@ -20,7 +20,7 @@ RNAS_MAX: dict[str, Any] = {
     # "consistent with DARTS" there: Liu et al., ICLR 2019, and the arguments of its train_search.py
     "lr_min": 0.001, "clip": 5.0, "crop": 4, "flip": True, "second_order": False,
     # ours
-    "warm_up_regularised": True, "precision": "fp32", "validation_images": 1000, "stop_skips": None,
+    "warm_up_regularised": True, "precision": "fp32", "compile": None, "validation_images": 1000, "stop_skips": None,
     "stop_eigenvalue": False, "regulariser_temperature": 1.0,
 }  # fmt: skip
 MIXING: dict[str, Any] = {  # DARTS
