@@ -17,6 +17,7 @@ from nas.core.io.checkpoint import State
 from nas.results import SupernetEpoch
 from nas.search_spaces.base import BuildSettings, SearchSpace
 from nas.strategies.supernet.accuracy import accuracies
+from nas.strategies.supernet.compilation import uncompiled
 from nas.strategies.supernet.early_stopping import early_stop, is_collapsing
 from nas.strategies.supernet.options import BilevelOptions
 from nas.strategies.supernet.training import SupernetTraining
@@ -156,14 +157,15 @@ class SupernetStrategy(SupernetTraining, ABC):
 
         None if the data have no held-out images; empty if `validation_images` is 0.
         """
-        return accuracies(
-            self.supernet,
-            self.held_out,
-            self.options.validation_images,
-            self.batch_size,
-            self.budget,
-            self.generator("validation"),
-        )
+        with uncompiled(self.supernet):  # batches have other sizes, and no step of theirs would begin new graphs
+            return accuracies(
+                self.supernet,
+                self.held_out,
+                self.options.validation_images,
+                self.batch_size,
+                self.budget,
+                self.generator("validation"),
+            )
 
     def derived(self) -> tuple[str, dict[str, int]]:
         """The architecture that the supernet derives now, and the number of skip connections of each of its cells."""

@@ -43,8 +43,11 @@ def compile_passes(supernet: Supernet, compiler: str) -> None:
 
 
 def begin_graphs() -> None:
-    """Say that no tensor of earlier passes is needed any more, except parameters and what was computed outside of
-    compiled passes. Passes until the next call may refer to each other, since their results stay in memory."""
+    """Say that what earlier compiled passes and their gradients returned is not needed any more.
+
+    Until the next call the results of all passes stay in memory, so that a loss may compare several passes. The graphs
+    of a GPU are recorded anew for each place in such a sequence of passes.
+    """
     torch.compiler.cudagraph_mark_step_begin()
 
 

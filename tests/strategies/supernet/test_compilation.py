@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from toy_search import FAST, TINY, dataset, noise, same, search
+from toy_search import FAST, TINY, noise, same, search
 
 from nas.core.config.conditions import conditions_of
 from nas.core.errors import InputError
 from nas.search_spaces import DARTS, NASBench201
-from nas.strategies.supernet import SUPERNET_STRATEGIES
+from nas.strategies.supernet import SUPERNET_STRATEGIES, bilevel
 from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.compared.by_options import AdvRush, DSRNAJacobian, SDARTSAdversarial
 from nas.strategies.supernet.compared.selection import DARTSPT
 from nas.strategies.supernet.compilation import COMPILERS, uncompiled
+from nas.strategies.supernet.double_backward import cheap_double_backward
 from nas.strategies.supernet.variants import DARTSFirstOrder, DARTSSecondOrder, RNASMax, RNASUniform
 
 ONE = {"epochs": 1, "warm_up": 0}
@@ -72,8 +74,22 @@ def test_the_compiler_gets_the_arguments_of_the_option(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("kind", [DARTSFirstOrder, RNASUniform, RNASMax, SDARTSAdversarial])
 def test_all_passes_are_compiled(monkeypatch: pytest.MonkeyPatch, kind: type[Bilevel]) -> None:
-    compiled, total = passes(monkeypatch, kind)
-    assert compiled == total > 4
+    compiled, total = passes(monkeypatch, kind, validation_images=0)
+    assert compiled == total >= 4
+
+
+def test_passes_of_held_out_images_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, total = passes(monkeypatch, DARTSFirstOrder)
+    assert total - compiled == 2 + FAST["steps"]  # clean, PGD, perturbed; one batch
+
+
+def test_removals_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = search(DARTSPT, compile="cuda-graphs")
+    compiler = Compiler(monkeypatch)
+    run.install(run.supernet)
+    assert isinstance(run, DARTSPT)
+    run.correct_without("cell", 0, 1)
+    assert compiler.calls == 0
 
 
 def test_each_step_of_a_level_begins_new_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +112,7 @@ def test_each_step_of_a_level_begins_new_graphs(monkeypatch: pytest.MonkeyPatch)
 def test_passes_whose_gradients_are_differentiated_are_not_compiled(
     monkeypatch: pytest.MonkeyPatch, kind: type[Bilevel], options: dict[str, Any], left_out: int
 ) -> None:
-    compiled, total = passes(monkeypatch, kind, **options)
+    compiled, total = passes(monkeypatch, kind, **options, validation_images=0)
     assert total - compiled == left_out * search(kind).steps_per_epoch
 
 
@@ -106,6 +122,20 @@ def test_a_hessian_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     run.install(run.supernet)
     run.eigenvalue()
     assert compiler.calls == 0
+
+
+def test_a_hessian_has_the_cheap_second_derivatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, blocks = search(DARTSFirstOrder), []
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        with cheap_double_backward():
+            yield
+        blocks.append(1)
+
+    monkeypatch.setattr(bilevel, "cheap_double_backward", noted)
+    run.eigenvalue()
+    assert len(blocks) == 1
 
 
 def test_passes_that_draw_numbers_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +244,5 @@ def test_a_pass_is_one_graph(space: Any, settings: dict[str, Any]) -> None:
         assert one is None or other is None or torch.equal(one, other)
 
 
-def test_the_data_set_of_these_tests_has_several_steps() -> None:
-    assert search(**FAST).steps_per_epoch > 1
-    assert len(dataset().validation) > FAST["validation_images"]
+def test_an_epoch_of_these_tests_has_several_steps() -> None:
+    assert search().steps_per_epoch > 1
