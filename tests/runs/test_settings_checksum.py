@@ -42,6 +42,7 @@ LATER_SUPERNETS = (
     *("gdas", "pc-darts", "sdarts-rs", "sdarts-adv", "advrush", "dsrna-jacobian", "drnas", "p-darts", "darts-pt"),
     "robnet",
 )
+NEVER_COMPILED = ("gdas", "p-darts", "robnet")
 NEW_OPTIONS = {  # the same of single strategies
     "evolution": ("init",),
     "local": ("improvement", "init"),
@@ -95,6 +96,8 @@ def test_new_options_of_warm_up_and_moves_change_no_checksum() -> None:
         ("local", "init=2"),
         ("darts", "partial=2"),
         ("rnas-max", "mixture=dirichlet"),
+        *((name, "compile=cuda-graphs") for name in LATER_SUPERNETS if name not in NEVER_COMPILED),
+        *((name, "eps=.01") for name in NEVER_COMPILED),
     ],
 )
 def test_new_options_of_a_strategy_change_no_checksum(name: str, other: str) -> None:

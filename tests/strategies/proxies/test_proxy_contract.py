@@ -155,7 +155,8 @@ def test_the_value_is_finite_and_the_same_again(name: str, space: SearchSpace, t
     values = [one for one in first if isinstance(one, float)]
     assert all(map(math.isfinite, values))
     assert [value(proxy, space, arch, tiny, batch) for arch in archs[::-1]] == first[::-1]
-    assert len(set(values)) == 2 or name == "linear_regions"  # whose counts may be equal
+    least = 1 if name == "ntk_cond" else 2  # a kernel may be singular
+    assert len(set(values)) == len(values) >= least or name == "linear_regions"  # whose counts may be equal
 
 
 @ANY_SPACE
