@@ -9,12 +9,13 @@ import numpy as np
 from nas.core.statistics.intervals import percentile_interval
 from nas.core.statistics.ranks import bootstrap_spearman, spearman, spearman_matrix
 from nas.search_spaces.darts.genotype import Genotype
+from nas.strategies.proxies.eproxy.settings import EproxyOptions
 from nas.studies.correlate import correlate
 from nas.studies.markdown import interval, number, spread, table
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.published import ABLATION
 from nas.studies.papers.ranking import restricted
-from nas.studies.papers.scoring import Scores, variant
+from nas.studies.papers.scoring import ABLATION_CHANNELS, ABLATION_NETWORKS, Scores, variant
 from nas.studies.predict import MODELS, Protocol, predict
 from nas.studies.prediction_data import prediction_data
 from nas.tables import ArrayTable
@@ -24,22 +25,39 @@ SPLITS = "10"  # random splits of the predictions, 80 % to learn from
 
 
 def ablation(scores: Scores, networks: Networks) -> str:
-    """Rho of Eproxy with and without its barrier, beside Table 1 of the paper."""
+    """Rho of Eproxy with and without its barrier, beside Table 1 of the paper.
+
+    The last line is Eproxy as it is scored elsewhere in this study, on the same networks.
+    """
     (task,) = scores.plan.tasks
-    truth = networks.accuracies(task, networks.judged)
+    archs = networks.judged[:ABLATION_NETWORKS]
+    truth = networks.accuracies(task, archs)
     lines = []
     for (barrier, lr, steps), paper in ABLATION.items():
         name = variant(barrier, lr, steps)
-        losses = [scores.ablation.rows.get((name, key_of(arch)), (None, None))[1] for arch in networks.judged]
-        found = [(loss, value) for loss, value in zip(losses, truth) if loss is not None]
-        if len(found) < MIN_GROUP:
-            continue
-        x, y = -np.array([loss for loss, _ in found]), np.array([value for _, value in found])
-        low, high = percentile_interval(bootstrap_spearman(x[None], y[None])[:, 0, 0])
-        rho = interval(spearman(x, y), float(low), float(high))
-        lines.append(["with" if barrier else "without", f"{lr:g}", str(steps), rho, str(len(found)), number(paper)])
-    head = ["barrier", "learning rate", "iterations", "ρ", "networks", "paper (table 1)"]
+        losses = [scores.ablation.rows.get((name, key_of(arch)), (None, None))[1] for arch in archs]
+        if shown := _rho_of_losses(losses, truth):
+            channels = f"{ABLATION_CHANNELS}, {ABLATION_CHANNELS}"
+            lines.append(["with" if barrier else "without", channels, f"{lr:g}", str(steps), *shown, number(paper)])
+    column = 1 + scores.plan.proxies.index("eproxy")  # after the seconds
+    rows = [scores.proxies.rows.get((key_of(arch),)) for arch in archs]
+    losses = [None if row is None else row[column] for row in rows]
+    if shown := _rho_of_losses(losses, truth):
+        options = EproxyOptions(**scores.plan.eproxy(scores.size))
+        channels = f"{options.c_mid[0]}, {options.c_out}"
+        lines.append(["with", channels, f"{options.lr:g}", str(options.iterations), *shown, ""])
+    head = ["barrier", "channels before, after", "learning rate", "iterations", "ρ", "networks", "paper (table 1)"]
     return "### Eproxy's barrier on NASBench-101\n\n" + table(head, lines)
+
+
+def _rho_of_losses(losses: Sequence[float | None], truth: Sequence[float]) -> list[str]:
+    """Rho of minus the losses that there are with its interval, and their number; empty if there are too few."""
+    found = [(loss, value) for loss, value in zip(losses, truth) if loss is not None]
+    if len(found) < MIN_GROUP:
+        return []
+    x, y = -np.array([loss for loss, _ in found]), np.array([value for _, value in found])
+    low, high = percentile_interval(bootstrap_spearman(x[None], y[None])[:, 0, 0])
+    return [interval(spearman(x, y), float(low), float(high)), str(len(found))]
 
 
 def sizes(pairs: Sequence[tuple[Scores, Networks]]) -> str:

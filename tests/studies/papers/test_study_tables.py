@@ -280,10 +280,15 @@ def test_losses_of_the_ablation_stand_beside_table_1(tmp_path: Path, networks: N
     for arch, accuracy in zip(one.judged, one.accuracies("one", one.judged)):
         scores.ablation.add((variant(True, 1.0, 10), key_of(arch)), (1.0, -float(accuracy)))
         scores.ablation.add((variant(False, 1.0, 10), key_of(arch)), (1.0, float(accuracy)))
+    for arch, accuracy in list(zip(one.judged, one.accuracies("one", one.judged)))[:12]:
+        scores.proxies.add((key_of(arch),), (1.0, float(accuracy), -float(accuracy)))
     shown = ablation(scores, one).splitlines()
-    assert "| with | 1 | 10 | 1.00 [1.00, 1.00] | 25 | .65 |" in shown
-    assert "| without | 1 | 10 | -1.00 [-1.00, -1.00] | 25 | .08 |" in shown
-    assert len(shown) == 6  # variants without rows are left out
+    assert "| with | 32, 32 | 1 | 10 | 1.00 [1.00, 1.00] | 25 | .65 |" in shown
+    assert "| without | 32, 32 | 1 | 10 | -1.00 [-1.00, -1.00] | 25 | .08 |" in shown
+    assert "| with | 32, 4 | 1 | 10 | 1.00 [1.00, 1.00] | 12 |  |" in shown  # as it is scored elsewhere
+    assert len(shown) == 7  # variants without rows are left out
+    few = ablation(scores, Networks(scores.plan, networks.data, 9)).splitlines()
+    assert len(few) == 4  # and those with fewer than ten networks
 
 
 def test_small_networks_have_a_share_of_their_width_and_smaller_heads() -> None:
