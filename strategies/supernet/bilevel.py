@@ -173,7 +173,8 @@ class Bilevel(MixingStrategy):
         self.supernet.mixer = None
         x = unit_range(self.alpha_half.images[: self.batch_size])
         y = self.alpha_half.labels[: self.batch_size]
-        x_adv = loss.perturbed(self.supernet, x, noise)
+        with uncompiled(self.supernet):
+            x_adv = loss.perturbed(self.supernet, x, noise)
         with differentiate_only(self.supernet, self.alphas), uncompiled(self.supernet), cheap_double_backward():
             sharpness = loss_sharpness(loss.at(self.supernet, x, x_adv, y).total, self.alphas, noise)
         self.settle()
