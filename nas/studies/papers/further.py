@@ -50,7 +50,7 @@ def ablation(scores: Scores, networks: Networks) -> str:
     return "### Eproxy's barrier on NASBench-101\n\n" + table(head, lines)
 
 
-def _rho_of_losses(losses: Sequence[float | None], truth: Sequence[float]) -> list[str]:
+def _rho_of_losses(losses: Sequence[float | None], truth: np.ndarray) -> list[str]:
     """Rho of minus the losses that there are with its interval, and their number; empty if there are too few."""
     found = [(loss, value) for loss, value in zip(losses, truth) if loss is not None]
     if len(found) < MIN_GROUP:
