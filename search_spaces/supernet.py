@@ -97,7 +97,7 @@ class Supernet(nn.Module, ABC):
     `none` takes part in the softmax but is not computed: its zeros need not be added.
 
     If `precision` is a half-precision type, the passes run under autocast; the logits have the type of the images. If
-    there is a `compiled` version of `logits`, passes without `skip_output` call it in place of `logits`.
+    there is a `compiled` version of `logits`, passes without `skip_output` call it instead, with their kind besides.
 
     A strategy may set attributes, which are no part of `state_dict`: `mixer` (weights other than softmax(α), or only
     some of the operations), `kept` (the operations that are left; the softmax is over these), `forbidden` (operations
@@ -127,7 +127,7 @@ class Supernet(nn.Module, ABC):
         """`edges`: cell name → number of its edges, one row of α each."""
         super().__init__()
         self.precision: torch.dtype | None = None
-        self.compiled: Callable[[Tensor, dict[str, Tensor]], Tensor] | None = None
+        self.compiled: Callable[[Tensor, dict[str, Tensor], str], Tensor] | None = None
         self.mixer: Mixer | None = None
         self.kept: dict[str, Tensor] | None = None  # cell name → (edges, operations) of bool
         self.forbidden: dict[str, Tensor] | None = None  # the same: operations that are never derived
@@ -179,11 +179,24 @@ class Supernet(nn.Module, ABC):
                 EdgePass(None if one.computed is None else one.computed[row], factor, skip_output)
                 for row, factor in enumerate([None] * len(one.weights) if edges is None else edges.unbind())
             ]
-        compute = self.logits if self.compiled is None or skip_output is not None else self.compiled
         with torch.autocast(x.device.type, self.precision, enabled=self.precision is not None):
-            logits = compute((x - self.mean) / self.std, weights)
+            inputs = (x - self.mean) / self.std
+            if self.compiled is None or skip_output is not None:
+                logits = self.logits(inputs, weights)
+            else:
+                logits = self.compiled(inputs, weights, self.kind_of_pass())
         self.edge_passes.clear()
         return logits.to(x.dtype)
+
+    def kind_of_pass(self) -> str:
+        """What a pass depends on besides its tensors: a compiled one serves only passes of the same kind.
+
+        These are the parameters that require gradients, the operations that are computed and whether the last feature
+        map is kept.
+        """
+        wanted = "".join("01"[parameter.requires_grad] for parameter in self.parameters())
+        computed = [[one.computed for one in rows] for rows in self.edge_passes.values()]
+        return f"{wanted} {computed} {self.feature_maps is not None}"
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits of the last feature map, (B, C, H, W): the end of `logits`."""

@@ -9,20 +9,23 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.torch_version import TorchVersion
 from toy_search import FAST, TINY, noise, same, search
 
 from nas.core.config.conditions import conditions_of
 from nas.core.errors import InputError
 from nas.search_spaces import DARTS, NASBench201
+from nas.search_spaces.supernet import differentiate_only
 from nas.strategies.supernet import SUPERNET_STRATEGIES, bilevel
 from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.compared.by_options import AdvRush, DSRNAJacobian, SDARTSAdversarial
 from nas.strategies.supernet.compared.selection import DARTSPT
-from nas.strategies.supernet.compilation import COMPILERS, uncompiled
+from nas.strategies.supernet.compilation import COMPILERS, OLDEST, compile_passes, uncompiled
 from nas.strategies.supernet.double_backward import cheap_double_backward
 from nas.strategies.supernet.variants import DARTSFirstOrder, DARTSSecondOrder, RNASMax, RNASUniform
 
 ONE = {"epochs": 1, "warm_up": 0}
+pytestmark = pytest.mark.skipif(TorchVersion(torch.__version__) < OLDEST, reason=f"compiled passes need torch {OLDEST}")
 
 
 class Compiler:
@@ -70,6 +73,16 @@ def test_the_compiler_gets_the_arguments_of_the_option(monkeypatch: pytest.Monke
     search(compile=name)
     wanted = {"cuda-graphs": {"backend": "cudagraphs"}, "reduce-overhead": {"mode": "reduce-overhead"}}[name]
     assert compiler.arguments == [{"dynamic": False, **wanted}]
+
+
+@pytest.mark.parametrize(("version", "refused"), [("2.6.0+cu124", True), ("2.13.1", True), ("2.14.0", False)])
+def test_older_versions_of_torch_are_refused(monkeypatch: pytest.MonkeyPatch, version: str, refused: bool) -> None:
+    monkeypatch.setattr(torch, "__version__", version)
+    if refused:
+        with pytest.raises(InputError, match=r"torch 2\.14 or newer with strategy\.compile but got 2\..*leave"):
+            search(compile="cuda-graphs")
+    else:
+        assert search(compile="cuda-graphs").supernet.compiled is not None
 
 
 @pytest.mark.parametrize("kind", [DARTSFirstOrder, RNASUniform, RNASMax, SDARTSAdversarial])
@@ -212,6 +225,47 @@ def test_a_search_with_graphs_is_the_same_to_the_bit(kind: type[Bilevel], option
     assert not torch._dynamo.utils.counters["graph_break"]
 
 
+@pytest.mark.landing
+@pytest.mark.filterwarnings("ignore:.*lru_cache.*")
+def test_each_kind_of_pass_has_a_graph_of_its_own() -> None:
+    """What torch traced for one kind is not taken for another, or gradients would be missing."""
+    torch.compiler.reset()
+    run, x = search(compile="cuda-graphs"), torch.rand(2, 3, 8, 8)
+    m = run.supernet
+
+    def gradients(wanted: list[Any]) -> list[Tensor]:
+        with differentiate_only(m, wanted):
+            return list(torch.autograd.grad(m(x).square().sum(), wanted))
+
+    for wanted in (run.alphas, m.classifier.parameters(), m.stem.parameters()):
+        parameters = list(wanted)
+        found = gradients(parameters)
+        with uncompiled(m):
+            assert same(found, gradients(parameters))
+    m.kept = {name: torch.ones_like(alpha, dtype=torch.bool) for name, alpha in m.alphas.items()}
+    m.kept["cell"][:3, 2] = False
+    logits = m(x)
+    with uncompiled(m):
+        assert torch.equal(m(x), logits)
+
+
+def test_the_kind_of_a_pass_says_what_it_depends_on() -> None:
+    m, kinds = search().supernet, []
+    m.compiled = lambda x, weights, kind: kinds.append(kind) or m.logits(x, weights)  # type: ignore[func-returns-value]
+    x = torch.rand(2, 3, 8, 8)
+    m(x)
+    m(x)
+    with differentiate_only(m, m.alphas.values()):
+        m(x)
+    m.with_features(x)
+    m.kept = {name: torch.ones_like(alpha, dtype=torch.bool) for name, alpha in m.alphas.items()}
+    m(x)
+    m.kept["cell"][0, 2] = False
+    m(x)
+    assert kinds[0] == kinds[1]
+    assert len(set(kinds)) == 5
+
+
 @pytest.mark.slow
 def test_a_search_with_fused_kernels_is_the_same_up_to_rounding() -> None:
     plain, compiled = both(RNASUniform, "reduce-overhead")
@@ -230,12 +284,14 @@ def test_a_search_with_fused_kernels_is_the_same_up_to_rounding() -> None:
         (DARTS, {"channels": 2, "cells": 3}),
     ],
 )
-def test_a_pass_is_one_graph(space: Any, settings: dict[str, Any]) -> None:
+def test_a_pass_is_one_graph(monkeypatch: pytest.MonkeyPatch, space: Any, settings: dict[str, Any]) -> None:
     torch.manual_seed(0)
     m = space().supernet(3, **settings)
     x = torch.rand(2, 3, 8, 8, generator=noise())
     plain = m(x)
-    m.compiled = torch.compile(m.logits, backend="cudagraphs", dynamic=False, fullgraph=True)
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, **given: compile_(function, fullgraph=True, **given))
+    compile_passes(m, "cuda-graphs")
     logits = m(x)
     assert torch.equal(logits, plain)
     gradients = [torch.autograd.grad(value.square().sum(), m.weights(), allow_unused=True) for value in (plain, logits)]
