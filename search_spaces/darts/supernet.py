@@ -146,10 +146,11 @@ class MixedCell(nn.Module):
         """(B, c_before, ·, ·), (B, c_in, H, W), (14, 8) → (B, 4C, ⌈H/stride⌉, ⌈W/stride⌉)."""
         inputs = (self.preprocess0(before), self.preprocess1(x))
         states = [State(one, self.stride, self.partial) for one in inputs]
-        rows = zip(self.edges, probabilities, how)
+        rows = list(zip(self.edges, probabilities, how))
         for _ in NODES:
             factors, incoming = [], []
-            for state, (edge, row, one) in zip(states, rows):  # one from every state so far
+            into, rows = rows[: len(states)], rows[len(states) :]  # one edge from every state so far
+            for state, (edge, row, one) in zip(states, into):
                 incoming.append(edge(state, row, one))
                 factors.append(one.factor)
             strides = [state.stride for state in states]

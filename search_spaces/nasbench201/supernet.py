@@ -83,10 +83,11 @@ class MixedCell(nn.Module):
 
     def forward(self, x: Tensor, probabilities: Tensor, how: list[EdgePass]) -> Tensor:
         states = [State(x, self.pool, self.partial)]
-        rows = zip(self.edges, probabilities, how)
+        rows = list(zip(self.edges, probabilities, how))
         for _ in range(3):
             factors, incoming = [], []
-            for state, (edge, row, one) in zip(states, rows):  # one from every node so far
+            into, rows = rows[: len(states)], rows[len(states) :]  # one edge from every node so far
+            for state, (edge, row, one) in zip(states, into):
                 incoming.append(edge(state, row, one))
                 factors.append(one.factor)
             total = node_sum(incoming, [state.state for state in states], self.partial, factors, [1] * len(states))

@@ -8,15 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.torch_version import TorchVersion
 
 from nas.core.config.conditions import Condition
-from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.search_spaces.supernet import Supernet
 from nas.strategies.supernet.mixing.mixtures import MIXTURES
 
-OLDEST = "2.14"  # torch of which compiled passes are known to have the gradients of plain ones
 COMPILERS: dict[str, Json] = {  # by the name of the option: the arguments of `torch.compile`
     "cuda-graphs": {"backend": "cudagraphs"},
     "reduce-overhead": {"mode": "reduce-overhead"},
@@ -46,15 +43,7 @@ def compile_passes(supernet: Supernet, compiler: str) -> None:
 
     The kind is an argument because torch does not always look whether parameters still require gradients: it then
     takes a graph that was made without them.
-
-    Raises InputError for versions of torch whose compiled passes were not compared with plain ones. Those of 2.6 have
-    wrong gradients.
     """
-    if TorchVersion(torch.__version__) < OLDEST:
-        raise InputError(
-            f"Expected torch {OLDEST} or newer with strategy.compile but got {torch.__version__}, whose compiled "
-            "passes may have wrong gradients; install a newer torch, or leave strategy.compile out."
-        )
 
     def logits(x: Tensor, probabilities: dict[str, Tensor], kind: str) -> Tensor:
         return supernet.logits(x, probabilities) if kind else x  # an argument that is not read is not compared

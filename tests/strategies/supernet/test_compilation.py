@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.torch_version import TorchVersion
 from toy_search import FAST, TINY, noise, same, search
 
 from nas.core.config.conditions import conditions_of
@@ -20,12 +19,11 @@ from nas.strategies.supernet import SUPERNET_STRATEGIES, bilevel
 from nas.strategies.supernet.bilevel import Bilevel
 from nas.strategies.supernet.compared.by_options import AdvRush, DSRNAJacobian, SDARTSAdversarial
 from nas.strategies.supernet.compared.selection import DARTSPT
-from nas.strategies.supernet.compilation import COMPILERS, OLDEST, compile_passes, uncompiled
+from nas.strategies.supernet.compilation import COMPILERS, compile_passes, uncompiled
 from nas.strategies.supernet.double_backward import cheap_double_backward
 from nas.strategies.supernet.variants import DARTSFirstOrder, DARTSSecondOrder, RNASMax, RNASUniform
 
 ONE = {"epochs": 1, "warm_up": 0}
-pytestmark = pytest.mark.skipif(TorchVersion(torch.__version__) < OLDEST, reason=f"compiled passes need torch {OLDEST}")
 
 
 class Compiler:
@@ -73,16 +71,6 @@ def test_the_compiler_gets_the_arguments_of_the_option(monkeypatch: pytest.Monke
     search(compile=name)
     wanted = {"cuda-graphs": {"backend": "cudagraphs"}, "reduce-overhead": {"mode": "reduce-overhead"}}[name]
     assert compiler.arguments == [{"dynamic": False, **wanted}]
-
-
-@pytest.mark.parametrize(("version", "refused"), [("2.6.0+cu124", True), ("2.13.1", True), ("2.14.0", False)])
-def test_older_versions_of_torch_are_refused(monkeypatch: pytest.MonkeyPatch, version: str, refused: bool) -> None:
-    monkeypatch.setattr(torch, "__version__", version)
-    if refused:
-        with pytest.raises(InputError, match=r"torch 2\.14 or newer with strategy\.compile but got 2\..*leave"):
-            search(compile="cuda-graphs")
-    else:
-        assert search(compile="cuda-graphs").supernet.compiled is not None
 
 
 @pytest.mark.parametrize("kind", [DARTSFirstOrder, RNASUniform, RNASMax, SDARTSAdversarial])
