@@ -13,6 +13,7 @@ import numpy as np
 from nas.core.errors import InputError
 from nas.core.io.records import Json
 from nas.strategies.predictors.boosted_trees import SCIKIT_LEARN, XGBOOST, BoostedTrees
+from nas.studies.benchmark_files import benchmark_file
 from nas.studies.best_cell.plan import MILESTONES, OBJECTIVE, TEST, Block, Task, Variant
 from nas.studies.row_store import Key, RowStore, Values
 from nas.studies.table_search_runs import SearchRuns
@@ -66,13 +67,10 @@ class Data:
         return _view(self._accuracy(task), self._latency(task) if task.limit else None, task.images, task.limit)
 
     def _accuracy(self, task: Task) -> Path | None:
-        return self._file(f"nasbench201_{task.images}.csv")
+        return benchmark_file(self.folders, f"nasbench201_{task.images}.csv")
 
     def _latency(self, task: Task) -> Path | None:
-        return self._file(f"hw_nas_bench_{task.images}.csv")
-
-    def _file(self, name: str) -> Path | None:
-        return next((path for folder in self.folders if (path := folder / name).is_file()), None)
+        return benchmark_file(self.folders, f"hw_nas_bench_{task.images}.csv")
 
 
 @lru_cache(maxsize=2)

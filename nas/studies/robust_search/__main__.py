@@ -20,7 +20,7 @@ def main() -> None:
     """Make runs, or print tables."""
     parser = argparse.ArgumentParser(prog="python -m nas.studies.robust_search", description=__doc__)
     parser.add_argument("--robustness", type=Path, help="the folder of the robustness dataset")
-    parser.add_argument("--benchmarks", type=Path, help="nasbench201_*.csv and hw_nas_bench_cifar10.csv")
+    parser.add_argument("--benchmarks", type=Path, nargs="+", help="the folders of the benchmarks' files")
     parser.add_argument("--rows", type=Path, required=True, help="the file of finished rows")
     parser.add_argument("--compute", action="store_true", help="make the runs that are missing")
     parser.add_argument("--only", nargs="*", choices=sorted({*STRATEGIES, *FRONT_STRATEGIES}), help="these alone")
@@ -31,7 +31,7 @@ def main() -> None:
     if given.robustness is None or given.benchmarks is None:
         parser.error("--compute needs --robustness and --benchmarks")
     torch.set_num_threads(1)
-    files, store = Files(given.robustness, given.benchmarks), rows(given.rows, write=True)
+    files, store = Files(given.robustness, tuple(given.benchmarks)), rows(given.rows, write=True)
     for task in tasks():
         key = (task.strategy, task.objective, task.limit, str(task.seed))
         if key not in store.rows and (given.only is None or task.strategy in given.only):

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.core.errors import InputError
 from nas.strategies.pareto import hypervolume, undominated
+from nas.strategies.predictors.boosted_trees import XGBOOST, BoostedTrees
+from nas.studies.benchmark_files import benchmark_file
 from nas.studies.robust_search.plan import COLUMNS, FRONT_QUERIES, GOALS, ONE_GOAL, POPULATIONS, QUERIES, SEVERAL, Task
 from nas.studies.row_store import RowStore, Values
 from nas.studies.table_search_runs import SearchRuns, scaled
@@ -34,14 +37,18 @@ STUDY = {"queries": QUERIES, "front_queries": FRONT_QUERIES, "populations": list
 
 @dataclass(frozen=True)
 class Files:
-    """The robustness dataset's folder, and the folder of `nasbench201_*.csv` and `hw_nas_bench_cifar10.csv`."""
+    """The robustness dataset's folder, and the folders of `nasbench201_*.csv` and `hw_nas_bench_cifar10.csv`."""
 
     robustness: Path
-    benchmarks: Path
+    benchmarks: tuple[Path, ...]
 
     def view(self, task: Task) -> TableView:
         """The table of a task. Raises InputError if a file is missing or damaged."""
         return _view(self, task.objective, task.limit)
+
+    def benchmark(self, name: str) -> str:
+        """The path of a file of `benchmarks`; where none of them has it, that in the first, whose error names it."""
+        return str(benchmark_file(self.benchmarks, name) or self.benchmarks[0] / name)
 
 
 def rows(path: Path, write: bool = False) -> RowStore:
@@ -53,16 +60,24 @@ def rows(path: Path, write: bool = False) -> RowStore:
 def _view(files: Files, objective: str, limit: str) -> TableView:
     images = COLUMNS.get(objective, "")
     if images:
-        tables = TableSettings(dataset=images, accuracy=str(files.benchmarks / f"nasbench201_{images}.csv"))
+        tables = TableSettings(dataset=images, accuracy=files.benchmark(f"nasbench201_{images}.csv"))
     else:
-        latency = str(files.benchmarks / "hw_nas_bench_cifar10.csv") if limit else None
+        latency = files.benchmark("hw_nas_bench_cifar10.csv") if limit else None
         tables = TableSettings(robustness=str(files.robustness), latency=latency)
     asked = [objective.rpartition(" ")[2]] if not limit else [GOALS, ONE_GOAL]
     return table_view(tables.open(), TableSearchSettings(asked, ["random"], limit_texts=(limit,) if limit else ()))
 
 
 def run(task: Task, view: TableView) -> Values:
-    """The row of one run, which depends on the seed alone."""
+    """The row of one run, which depends on the seed alone.
+
+    Raises InputError for `xgb` without xgboost: other trees give other numbers, and a row does not say whose they are.
+    """
+    if task.strategy == "xgb" and BoostedTrees().library != XGBOOST:
+        raise InputError(
+            "Expected the package xgboost for the rows of xgb; pip install 'robust-nas[boosting]', or name the other "
+            "strategies after --only."
+        )
     one = task.objective.rpartition(" ")[2] if not task.limit else GOALS if task.strategy in SEVERAL else ONE_GOAL
     settings = TableSearchSettings(
         [one],

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
+from nas.strategies.predictors import boosted_trees
 from nas.studies.robust_search import __main__ as command
 from nas.studies.robust_search import plan, runs
 from nas.studies.robust_search.page import page
 from nas.studies.robust_search.plan import FRONT_STRATEGIES, GOALS, LIMITS, ONE_GOAL, STRATEGIES, Task, tasks
-from nas.studies.robust_search.runs import KEYS, STUDY, VALUES, front, rows, run
+from nas.studies.robust_search.runs import KEYS, STUDY, VALUES, Files, front, rows, run
 from nas.studies.row_store import RowStore
 from nas.studies.table_view import TableView
 
@@ -103,9 +105,27 @@ def test_it_makes_what_is_missing(view: TableView, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(command, "tasks", lambda: made)
     monkeypatch.setattr(runs, "_view", lambda files, objective, limit: view)
     RowStore(path, KEYS, VALUES, STUDY, write=True).add(("random", "pgd@1", "", "0"), (7.0, *[None] * 8))
-    places = ["--robustness", "a", "--benchmarks", "b", "--rows", str(path)]
+    places = ["--robustness", "a", "--benchmarks", "b", "c", "--rows", str(path)]
     monkeypatch.setattr(sys, "argv", ["study", *places, "--compute", "--only", "random"])
     monkeypatch.setattr(runs, "QUERIES", 10)
     command.main()
     assert [key[0] + key[-1] for key in rows(path).rows] == ["random0", "random1"]
     assert rows(path).rows["random", "pgd@1", "", "0"][0] == 7
+
+
+def test_the_first_folder_that_has_a_file_counts(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for folder in folders:
+        folder.mkdir()
+    for folder in folders[1:]:
+        (folder / "here.csv").touch()
+    files = Files(tmp_path, tuple(folders))
+    assert files.benchmark("here.csv") == str(tmp_path / "b" / "here.csv")
+    with pytest.raises(InputError, match=f"at {tmp_path / 'a' / 'nasbench201_cifar10.csv'} but"):
+        files.view(Task("random", "cifar10 accuracy:val", "", 0))
+
+
+def test_rows_of_xgb_are_those_of_xgboost(view: TableView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosted_trees, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="Expected the package xgboost for the rows of xgb"):
+        run(Task("xgb", GOALS, LIMITS[0], 0), view)
