@@ -3,108 +3,35 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from itertools import combinations
 from pathlib import Path
-from random import Random
-from typing import Any
 
 import pytest
 import result_factory as make_result
-from families import one_per_family
 from markupsafe import escape
 from report_pages import check_well_formed, section, text_of, titles
 from result_factory import BEST, RANDOM
-from slowly import slow_but
+from whole_reports import RIGHT, Make, data_of, entry, history, result, write_report
 
-from nas.commands import COMMANDS, command_of
 from nas.core.errors import InputError
 from nas.core.goal import Goal
 from nas.core.radius import radius
-from nas.core.storage.base import TaskResult
 from nas.core.storage.sqlite import SqliteStore
-from nas.report.figures import cells, curves
+from nas.report.figures import curves
 from nas.report.identity import Identity
 from nas.report.palette import BLUE
-from nas.report.run_data import RunData, read_run_data
 from nas.report.text import eps_text
 from nas.report.wording import duration, percent, points, probability, value_in_column
-from nas.results import EvalResult, FoundArchitecture, RunResult, TrainedModel
+from nas.results import FoundArchitecture, TrainedModel
 from nas.runs import repetitions, run_folder
 from nas.runs.differences import differences
 from nas.runs.run_files import STORE
-from nas.search_spaces import SPACES
 from nas.searches.history import Step
-from nas.settings import command_line, schema
+from nas.settings import schema
 
-N = 60
-RIGHT = {  # images classified rightly, of N
-    "best-standard": {"clean": 59, "fgsm": 6, "pgd20": 0},
-    "best-pgd": {"clean": 57, "fgsm": 41, "pgd20": 37},
-    "random-standard": {"clean": 58, "fgsm": 7, "pgd20": 1},
-    "random-pgd": {"clean": 55, "fgsm": 30, "pgd20": 11},
-}
 EVIL = "<script>alert('x')</script>"
-
-
-def entry(name: str, arch: str, eps: float = 0.15) -> EvalResult:
-    clean, robust = RIGHT[name]["clean"] / N, RIGHT[name]["pgd20"] / N
-    sweep = [make_result.curve("pgd20", (0.0, clean), (eps / 2, (clean + robust) / 2), (2 * eps, 0.0), n=N)]
-    params = 67570 if name.startswith("best") else 71234
-    return make_result.evaluation(RIGHT[name], N, name=name, arch=arch, eps=eps, params=params, sweep=sweep)
-
-
-def history(robust: bool) -> list[dict[str, float | None]]:
-    rows: list[dict[str, float | None]] = [
-        {"epoch": e, "train_loss": 2 / e, "lr": 0.1, "val_accuracy": 1 - 0.5 / e} for e in range(1, 5)
-    ]
-    return [{**row, "val_robust_accuracy": 0.1 * e} if robust else row for e, row in enumerate(rows, 1)]
-
-
-def result(best: str = BEST, random: str = RANDOM, space: str = "nasbench201") -> RunResult:
-    models = [entry(name, best if name.startswith("best") else random) for name in RIGHT]
-    return make_result.whole_run(models, differences(models), space=space)
-
-
-Make = Callable[..., Path]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Makes a run folder with a small search and training history in its store."""
-
-    def made(*overrides: str, command: str = "run", reason: str = "out of memory", extra: Any = None) -> Path:
-        folder = tmp_path / "run"
-        chosen = schema.load("quickstart", [f"run.dir={folder}", "seed=7", *overrides])
-        with run_folder.create(command, chosen, extra) as opened:
-            for number in range(12):
-                failed = number in (3, 8)
-                key, metrics = f"cell {number}", None if failed else {"croze": number * 7 % 20}
-                opened.store.record(TaskResult(key, metrics, reason if failed else None, 1.0))
-                opened.store.append_history(key)
-            opened.store.put(
-                "training",
-                {
-                    name: make_result.training_record(
-                        history("pgd" in name), arch=BEST if "best" in name else RANDOM
-                    ).to_json()
-                    for name in RIGHT
-                },
-            )
-        return folder
-
-    return made
-
-
-def data_of(folder: Path, content: dict[str, Any]) -> RunData:
-    return read_run_data(folder, content, command_of(folder).repeat)
-
-
-def write_report(folder: Path, content: dict[str, Any]) -> Path:
-    return command_of(folder).report(folder, content)
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(make: Make) -> None:
@@ -268,108 +195,6 @@ def test_a_training_of_one_epoch_has_an_axis_of_whole_epochs() -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Expected a run folder"):
         write_report(tmp_path, result())
-
-
-@pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("name", slow_but(SPACES.names(), {"nasbench201", "darts"}, pytest.mark.landing))
-def test_cells_are_drawn_with_every_operation(make: Make, name: str) -> None:
-    space = SPACES.get(name)()
-    rng = Random(5)
-    best, other = (str(space.sample(rng)) for _ in range(2))
-    page = write_report(make(f"space={name}"), result(best, other, name)).read_text()
-    drawn = page[page.index("<h2>Cells") : page.index("<h2>Time")]
-    for arch in (best, other):
-        assert escape(arch) in drawn.replace("<wbr>", "")
-        for edges in space.edges(space.parse(arch)).values():
-            for _, _, operation in edges:
-                assert f"<code>{operation}</code>" in drawn
-                assert f">{cells.short(operation)}</text>" in drawn
-    graphs = [edges for arch in (best, other) for edges in space.edges(space.parse(arch)).values()]
-    assert drawn.count("<svg") == sum(bool(edges) for edges in graphs)
-
-
-@pytest.mark.parametrize("name", one_per_family())
-def test_tracks_and_labels_never_overlap(name: str) -> None:
-    space = SPACES.get(name)()
-    rng = Random(1)
-    for _ in range(200):
-        for edges in space.edges(space.sample(rng)).values():
-            nodes = cells.order(edges)
-            placed = cells.tracks(edges, nodes)
-            found = [(nodes[t.source], nodes[t.target], t.operation) for t in placed]
-            assert sorted(found) == sorted(edges)
-            for a, b in combinations(placed, 2):
-                assert a.source < a.target
-                if (a.side, a.lane) == (b.side, b.lane) and (a.operation, b.operation) != (
-                    cells.JOIN,
-                    cells.JOIN,
-                ):
-                    assert max(a.source, b.source) >= min(a.target, b.target)
-
-
-def test_two_edges_between_the_same_nodes_run_apart() -> None:
-    edges = [("a", "b", "skip_connect"), ("a", "b", "nor_conv_3x3"), ("a", "b", "avg_pool_3x3")]
-    placed = cells.tracks(edges, ["a", "b"])
-    assert len({(track.side, track.lane) for track in placed}) == 3
-
-
-def test_the_command_repeats_the_run(make: Make) -> None:
-    overrides = [
-        "space=darts",
-        "eval.attacks=fgsm,pgd20",
-        "train.clip=5.0",
-        "run.random=false",
-        "train.eps=8/255",
-    ]
-    run = data_of(make(*overrides), result())
-    line, needs_file = run.repeated
-    assert not needs_file
-    words = line.split()
-    assert words[:3] == ["nas", "run", "quickstart"]
-    again = schema.load("quickstart", words[3:])
-    assert again.seed == 7
-    assert again.eval.attacks == ["fgsm", "pgd20"]
-    assert again.train.eps == 8 / 255
-    assert again.space == "darts"
-    assert not again.run.random
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_a_run_from_a_file_says_to_save_the_settings(make: Make) -> None:
-    folder = make("name=mine")
-    page = write_report(folder, result()).read_text()
-    assert "nas run mine.yaml seed=7" in page
-    assert "Save the settings" in page
-
-
-def test_an_evaluation_is_repeated_with_its_attacks(make: Make) -> None:
-    folder = make(command="eval", extra={"checkpoint": "some folder/best.pt", "name": "best-pgd"})
-    line, _ = data_of(folder, entry("best-pgd", BEST)).repeated
-    assert line.startswith("nas eval 'some folder/best.pt' seed=7 eval.attacks=fgsm,pgd20,autoattack eval.eps=0.15")
-
-
-@pytest.mark.parametrize("command", ["run", "search", "train", "eval"])
-def test_the_command_that_repeats_a_run_names_what_acts_alone(make: Make, command: str) -> None:
-    """A run may have settings from another that its own command would refuse, were they typed."""
-    idle = {
-        "run": ["train.trades_beta=3", "label.epochs=2"],
-        "search": ["label.epochs=2", "run.random=false"],
-        "train": ["search.budget=7", "strategy.name=random", "train.trades_beta=3"],
-        "eval": ["eval.restarts=3", "eval.checks_images=7"],
-    }[command]
-    more = {"train": [f"arch={BEST}"], "eval": ["eval.attacks=fgsm", "eval.sweep=[]"]}.get(command, [])
-    extra = {"checkpoint": "best.pt", "name": "best-pgd"} if command == "eval" else None
-    folder = make(*idle, *more, "eval.n_test=20", command=command, extra=extra)
-    line, needs_file = data_of(folder, entry("best-pgd", BEST) if command == "eval" else result()).repeated
-    assert not needs_file
-    _, _, source, *words = shlex.split(line)
-    for text in idle:
-        assert text.split("=")[0] not in line
-    if command == "eval":
-        command_line.from_values(COMMANDS.get("eval")().reader(), {}, words)
-    else:
-        command_line.load(COMMANDS.get(command)().reader(), source, words)
-    assert command == "eval" or "eval.n_test=20" in words
 
 
 def test_numbers_are_written_alike() -> None:
