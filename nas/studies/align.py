@@ -50,6 +50,7 @@ class Aligned:
     proxies: dict[str, ProxyValues]
     columns: list[np.ndarray]  # per column (levels, n)
     sizes: np.ndarray  # (files, n): number of weights of the architecture, as the file writes it
+    published_sizes: bool  # whether they are those of a table, not of the space's own networks
 
 
 def in_words(dropped: dict[str, int], failed: dict[str, int]) -> str:
@@ -64,10 +65,13 @@ def align(
     proxies: Sequence[str],
     columns: Sequence[tuple[Table, np.ndarray]],
     every_string: bool = False,
+    weights: tuple[Table, str] | None = None,
 ) -> Aligned:
     """The architectures that have a score of every proxy and a value in every column.
 
-    Each of `columns` is a table and the values of one of its columns, (rows, levels). One architecture stands for each
+    Each of `columns` is a table and the values of one of its columns, (rows, levels). `weights` are a table and the
+    column of it that has the sizes of the trained networks; where it lacks one, sizes are those of the space's own
+    networks. One architecture stands for each
     class of isomorphic cells. If a file has several members of a class, these are preferred, in this order: a member
     that all files have, one with a row of its own in the first table, the representative of the class. With
     `every_string`, each string counts as an architecture of its own. If `proxies` is empty, every proxy of the files is
@@ -104,6 +108,7 @@ def align(
             f"Expected at least {MIN_ARCHS} architectures that all score files and tables have but got {len(known)}: "
             f"of {rows + repeated:,} rows {why or 'none was dropped'}; leave out a file, proxy or column or score more."
         )
+    sizes, published = _sizes(files, strings, weights)
     class_of = dict(zip(files[0].architectures, files[0].classes))
     return Aligned(
         n=len(known),
@@ -117,7 +122,8 @@ def align(
             for name, (file, column) in chosen.items()
         },
         columns=[levels[:, known] for levels in values],
-        sizes=np.array([[_size(table, text) for text in texts] for table, texts in zip(files, strings)]),
+        sizes=sizes,
+        published_sizes=published,
     )
 
 
@@ -151,6 +157,18 @@ def _column_values(table: Table, levels: np.ndarray, architectures: list[str]) -
     rows = table.rows(architectures)
     padded = np.concatenate([levels, np.full((1, levels.shape[1]), np.nan)])  # row -1: not in the table
     return padded[rows].T
+
+
+def _sizes(
+    files: Sequence[Table], strings: Sequence[list[str]], weights: tuple[Table, str] | None
+) -> tuple[np.ndarray, bool]:
+    """(files, n): the number of weights of each string, and whether they are those of the table."""
+    if weights is not None:
+        table, name = weights
+        sizes = np.array([table.values(name, texts) for texts in strings])
+        if np.isfinite(sizes).all():
+            return sizes, True
+    return np.array([[_size(table, text) for text in texts] for table, texts in zip(files, strings)]), False
 
 
 def _size(table: Table, text: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from nas.tables import ArrayTable, HasCollection
 
 SAME_AS_SIZE = 0.95  # a ranking counts as one by size if its |rho| with params is at least this
 SIZE = "params"
+TRAINED_SIZE = "accuracy:params"  # the column of a table that has the sizes of the networks that were trained
 NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
 
 
@@ -84,6 +85,17 @@ class Correlations(Record):
     unknown_direction: list[str]
     differences: dict[str, dict[str, dict[str, RhoDifference]]]  # proxy minus other, by column
     warnings: list[str]
+    size_column: str = ""  # of the tables, from which the sizes are; empty: of the space's own networks
+    lower_columns: list[str] = field(default_factory=list)  # in which a negative rho is good
+
+    def best_first(self, statistic: str = "spearman") -> list[str]:
+        """The proxies by the mean of a statistic over columns, that of `lower_columns` with the other sign."""
+
+        def total(name: str) -> float:
+            values = {column: getattr(cell, statistic) or 0.0 for column, cell in self.proxies[name].items()}
+            return sum(-value if column in self.lower_columns else value for column, value in values.items())
+
+        return sorted(self.proxies, key=total, reverse=True)
 
 
 def correlate(
@@ -100,9 +112,12 @@ def correlate(
 
     For a column of several levels (a corruption or group: one per severity), correlations are averaged over levels. The
     resamples are the same everywhere, so `differences` (each proxy's rho minus that of those in `against`) are paired.
-    Proxies for which lower is better are turned (negated): a positive rho is good. `params` is the number of weights of
-    the string that was scored; `size` has the correlations of that number itself. With `every_string` isomorphic
-    strings count one by one, and the bootstrap draws whole classes. Intervals are 95 %, not corrected for their number.
+    Proxies for which lower is better are turned (negated): a positive rho is good. Columns are not turned: in those of
+    `lower_columns`, such as errors, a negative rho is good. `params` is the number of weights of the network that was
+    trained, where the tables have it for all architectures (`accuracy:params`, as in the files of NDS), else that of
+    the string that was scored, in the space's own network; `size` has the correlations of that number itself. With
+    `every_string` isomorphic strings count one by one, and the bootstrap draws whole classes. Intervals are 95 %, not
+    corrected for their number.
 
     `warnings` say where size explains a ranking: a proxy whose rho with `params` is at least .95 in absolute value; and
     a column for which the interval of a proxy's rho lies on one side of 0, and that of its partial rho given `params`
@@ -114,7 +129,8 @@ def correlate(
     names = accuracies.chosen(columns)
     if not names:
         raise InputError("Expected columns of accuracies but the tables have none; see --columns.")
-    aligned = align(scores, proxies, [accuracies.levels(name) for name in names], every_string)
+    weights = (accuracies.tables["accuracy:"], SIZE) if TRAINED_SIZE in accuracies.labels else None
+    aligned = align(scores, proxies, [accuracies.levels(name) for name in names], every_string, weights)
     wrong = [name for name in against if name != SIZE and name not in aligned.proxies]
     if wrong:
         raise InputError(
@@ -144,6 +160,8 @@ def correlate(
             for proxy in (aligned.proxies if against else ())
         },
         warnings=_warnings(aligned, rankings, cells),
+        size_column=TRAINED_SIZE if aligned.published_sizes else "",
+        lower_columns=[name for name in names if accuracies.direction(name) is False],
     )
 
 

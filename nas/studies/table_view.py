@@ -19,6 +19,7 @@ from nas.strategies.proxies import PROXIES
 from nas.studies.string_space import string_space
 from nas.studies.table_search_settings import TableSearchSettings
 from nas.tables import Collection
+from nas.tables.base import undirected
 from nas.tables.collection import SCORES
 
 MAX_LISTED = 100_000  # architectures of a space whose strings are listed
@@ -35,15 +36,18 @@ class TableView:
     classes: list[str]
     shown: list[str]  # columns of the result
     values: dict[str, np.ndarray]  # by column, (classes,)
-    higher: dict[str, bool]  # by column, whether higher is better
+    higher: dict[str, bool | None]  # by column, whether higher is better; None where its name does not say it
     space: SearchSpace[Any]
 
     def goals(self, objective: str) -> tuple[Goal, ...]:
-        """The goals of an objective, each with its direction."""
-        return tuple(
-            Goal(term.name, self.higher[term.name] if term.higher_is_better is None else term.higher_is_better)
-            for term in parse(objective)
-        )
+        """The goals of an objective, each with its direction. Raises InputError if one has none."""
+        goals = []
+        for term in parse(objective):
+            higher = self.higher[term.name] if term.higher_is_better is None else term.higher_is_better
+            if higher is None:
+                raise undirected(term.name)
+            goals.append(Goal(term.name, higher))
+        return tuple(goals)
 
     def fitness(self, objective: str) -> np.ndarray:
         """The goals of all classes (classes, goals); higher is better."""
@@ -65,14 +69,18 @@ class TableView:
         return limits.feasible(np.stack(columns, axis=1) if columns else np.empty((len(self.classes), 0)))
 
     def optimum(self, objectives: list[str], limits: Limits) -> dict[str, float | None]:
-        """The best value of each column within the limits; in the direction that an objective gives (`params:min`)."""
+        """The best value of each column within the limits; in the direction that an objective gives (`params:min`).
+
+        None where there is no value, or no direction.
+        """
         goals = [goal for objective in objectives for goal in self.goals(objective)]
         higher = {**self.higher, **{goal.name: goal.higher_is_better for goal in reversed(goals)}}
         best: dict[str, float | None] = {}
         within = self.feasible(limits)
         for name in self.shown:
             values = self.values[name][np.isfinite(self.values[name]) & within]
-            best[name] = None if not len(values) else float(values.max() if higher[name] else values.min())
+            known = len(values) > 0 and higher[name] is not None
+            best[name] = float(values.max() if higher[name] else values.min()) if known else None
         return best
 
     @cached_property
@@ -103,7 +111,7 @@ def table_view(tables: Collection, settings: TableSearchSettings) -> TableView:
         classes,
         shown,
         {name: _values(tables, name, classes) for name in columns},
-        {name: _higher_is_better(tables, name) for name in columns},
+        {name: _direction(tables, name) for name in columns},
         space,
     )
     if not view.feasible(settings.limits).any():
@@ -138,9 +146,9 @@ def _values(tables: Collection, name: str, classes: list[str]) -> np.ndarray:
     return np.array([float(SIZES[name](space.cost(space.parse(text)))) for text in classes])
 
 
-def _higher_is_better(tables: Collection, name: str) -> bool:
+def _direction(tables: Collection, name: str) -> bool | None:
     """The direction of a column, as in `search.objective`: scores have that of their proxy in the registry."""
     proxy = PROXIES.components.get(name.rpartition(":")[2])
     if proxy is not None and (name in SIZES or name.startswith(SCORES)):
         return proxy.higher_is_better
-    return tables.higher_is_better(name)
+    return tables.direction(name)

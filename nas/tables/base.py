@@ -53,9 +53,16 @@ class Table(ABC):
         levels = self.levels(name)
         return levels[:, 0] if levels.shape[1] == 1 else np.round(levels.mean(axis=1), DIGITS)
 
-    def higher_is_better(self, name: str) -> bool:
-        """The direction of a column."""
+    def direction(self, name: str) -> bool | None:
+        """Whether higher is better in a column; None where nothing says it."""
         return True
+
+    def higher_is_better(self, name: str) -> bool:
+        """The direction of a column. Raises InputError where nothing says it."""
+        higher = self.direction(name)
+        if higher is None:
+            raise undirected(name)
+        return higher
 
     def is_fraction(self, name: str) -> bool:
         """Whether a column holds fractions, such as accuracies from 0 to 1, which are shown in percent."""
@@ -117,6 +124,14 @@ class Table(ABC):
         for row, name in enumerate(self.classes):
             first.setdefault(name, row)
         return {name: self._own.get(name, row) for name, row in first.items()}
+
+
+def undirected(column: str) -> InputError:
+    """For a column that is to be compared although its name does not say in which direction it is better."""
+    return InputError(
+        f"Expected a column whose name says whether higher or lower is better but got {column}; write {column}:max or "
+        f"{column}:min as objective, or rename the column."
+    )
 
 
 def in_short(names: Sequence[str]) -> str:

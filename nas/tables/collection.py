@@ -15,7 +15,7 @@ from nas.core.config import PATH, path_field
 from nas.core.errors import InputError
 from nas.core.suggestions import suggest
 from nas.search_spaces import SPACES, NASBench201, SearchSpace
-from nas.tables.base import Table, in_short
+from nas.tables.base import Table, in_short, undirected
 from nas.tables.latencies import read_latencies
 from nas.tables.layouts import read_columns
 from nas.tables.published import read_accuracies, read_robbench
@@ -103,10 +103,18 @@ class Collection:
     def higher_is_better(self, name: str) -> bool:
         """The direction of a column: lower is better for latencies and energies.
 
-        Higher is better for all `scores:NAME` here; only the registry of proxies knows their directions.
+        Higher is better for all `scores:NAME` here; only the registry of proxies knows their directions. Raises
+        InputError for a column whose name does not say its direction.
         """
+        higher = self.direction(name)
+        if higher is None:
+            raise undirected(name)
+        return higher
+
+    def direction(self, name: str) -> bool | None:
+        """The direction of a column as in `higher_is_better`, but None where its name does not say it."""
         table, own = self._owner(name)
-        return table.higher_is_better(own)
+        return table.direction(own)
 
     def is_fraction(self, name: str) -> bool:
         """Whether a column holds fractions, such as accuracies from 0 to 1, which are shown in percent."""

@@ -24,7 +24,17 @@ from nas.core.suggestions import suggest
 BLOCK = 4096  # rows that are read at once
 ARCHITECTURE = ("arch", "arch_str")  # what the column of architecture strings may be called
 SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of columns, which other programs write in place of commas
-NEARLY_A_NUMBER = re.compile(r"[-+]?\d+[.,]?\d*\s*%?")  # with a percent sign, or a comma as the decimal mark
+NEARLY_A_NUMBER = re.compile(  # with a percent sign, a comma as the decimal mark, or an error (53.2 ± 0.1)
+    r"[-+]?\d+[.,_]?\d*\s*%?(?:\s*(?:±|\+/?-)\s*\d*[.,]?\d+\s*%?)?"
+)
+COMPRESSED = {b"\x1f\x8b": "gzip", b"PK": "ZIP", b"BZ": "bzip2", b"\xfd7": "xz"}  # by the first bytes
+
+
+def number_of(text: str) -> float:
+    """The number that a text is. Raises ValueError for any other, also for Python's own 1_000."""
+    if "_" in text:
+        raise ValueError(f"could not convert string to float: {text!r}")
+    return float(text)
 
 
 @contextmanager
@@ -84,7 +94,9 @@ class Origin:
         except EncodingError as error:
             raise self.damaged(path, f"it is in {error.encoding}; save it as UTF-8") from error
         except UnicodeDecodeError as error:
-            raise self.damaged(path, "it is not text") from error
+            kind = COMPRESSED.get(path.read_bytes()[:2])
+            why = "it is not text" if kind is None else f"it is a {kind} file; unpack it first"
+            raise self.damaged(path, why) from error
         except OSError as error:
             raise InputError(f"Expected {self.what} but {path} cannot be read: {error.strerror}.") from error
 
@@ -111,7 +123,7 @@ def read_csv(path: Path, origin: Origin, ignored: tuple[str, ...] = (), parts: t
 
     An empty cell is NaN. Where there is no such column, the texts of the columns `parts`, joined by a space, are the
     architectures. Raises InputError for a file that is missing or damaged, and for a column with both numbers and
-    words, or with numbers in another notation (`93.2%`, `93,2`).
+    words, or with numbers in another notation (`93.2%`, `93,2`, `93.2 ± 0.1`).
     """
     with origin.opened(path) as file:
         lines = (line for line in csv.reader(file, strict=True) if line)
@@ -167,9 +179,10 @@ class _Column:
     def add(self, texts: Sequence[str], row: int) -> None:
         """Take in further cells, the first of them in this row."""
         try:
-            self.values.extend(list(map(float, texts)))
-            self.filled += len(texts)
-            return
+            if "_" not in "".join(texts):
+                self.values.extend(list(map(float, texts)))
+                self.filled += len(texts)
+                return
         except ValueError:
             pass  # empty cells or words, told apart below
         for number, text in enumerate(texts, row):
@@ -177,7 +190,7 @@ class _Column:
             if text.strip():
                 self.filled += 1
                 try:
-                    value = float(text)
+                    value = number_of(text)
                 except ValueError:
                     self.first = self.first if self.words else (number, text)
                     self.words += 1

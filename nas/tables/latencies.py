@@ -26,7 +26,7 @@ COSTS = ("_latency", "_energy")  # in ms and mJ: lower is better
 class LatencyTable(ArrayTable):
     """Columns DEVICE_latency (ms), DEVICE_energy (mJ) and eyeriss_arithmetic_intensity (operations per byte)."""
 
-    def higher_is_better(self, name: str) -> bool:
+    def direction(self, name: str) -> bool | None:
         return not name.endswith(COSTS)
 
 

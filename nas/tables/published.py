@@ -49,8 +49,13 @@ class AccuracyTable(ColumnTable):
     """Columns of a file with accuracies of NAS-Bench-201."""
 
     def remarks(self) -> list[str]:
-        lower = [name for name in self.columns if not self.higher_is_better(name)]
-        return [f"{self.source}: lower is better for {', '.join(lower)}"] if lower else []
+        lower = [name for name in self.columns if self.direction(name) is False]
+        unknown = [name for name in self.columns if self.direction(name) is None]
+        return [
+            *([f"{self.source}: lower is better for {', '.join(lower)}"] if lower else []),
+            *([f"{self.source}: no name says in which direction {', '.join(unknown)} is better"] if unknown else []),
+            *super().remarks(),
+        ]
 
 
 def read_robbench(path: Path, dataset: str) -> RobBenchTable:

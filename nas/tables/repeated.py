@@ -18,8 +18,8 @@ def averaged(
     """Each architecture once, in the order of its first row, with the mean of its rows in each column.
 
     Rows without a finite number in a column do not count there; an architecture without any has NaN. Isomorphic cells
-    with different strings count as different. A log line says how many architectures had several rows. Do not use this
-    for scores of proxies, where the first row counts.
+    with different strings count as different. A log line says how many architectures had several rows, and how many
+    numbers were left out. Do not use this for scores of proxies, where the first row counts.
     """
     if len(set(architectures)) == len(architectures):
         return list(architectures), {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
@@ -29,19 +29,22 @@ def averaged(
     several = {place: own for place, own in enumerate(rows.values()) if len(own) > 1}
     first = [own[0] for own in rows.values()]
     means = {}
+    left_out = 0
     for name, values in columns.items():
         means[name] = np.asarray(values, dtype=np.float64)[first]
         for place, own in several.items():
-            means[name][place] = _mean([float(values[row]) for row in own])
+            finite = [value for row in own if math.isfinite(value := float(values[row]))]
+            means[name][place] = _mean(finite)
+            left_out += len(own) - len(finite) if finite else 0
     who = "1 architecture" if len(several) == 1 else f"{len(several):,} architectures"
-    log_once(f"{source}: {who} had several rows; their mean is used.")
+    without = f"; values left out that are missing or not finite: {left_out:,}" if left_out else ""
+    log_once(f"{source}: {who} had several rows; their mean is used{without}.")
     return list(rows), means
 
 
 def _mean(values: list[float]) -> float:
-    """The mean of the finite values, computed exactly, so that neither order nor the number of equal ones matters."""
-    finite = [value for value in values if math.isfinite(value)]
-    return statistics.mean(finite) if finite else math.nan
+    """The mean, computed exactly, so that neither the order nor the number of equal values matters; NaN of none."""
+    return statistics.mean(values) if values else math.nan
 
 
 @cache

@@ -38,20 +38,26 @@ class AveragePool(nn.Module):
         height, width = x.shape[2:]
         if x.device.type != "cpu" or min(height, width) < 8:
             return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-        return self.total(x) * _inverse_counts(height, width, x.dtype)
+        inverse_counts = _inverse_counts if torch.compiler.is_compiling() else _known_inverse_counts
+        return self.total(x) * inverse_counts(height, width, x.dtype)
 
     def total(self, x: Tensor) -> Tensor:
         """The sum under the window, zeros outside the image."""
         return F.conv2d(x, self.ones, padding=1, groups=x.shape[1])
 
 
-@cache
 def _inverse_counts(height: int, width: int, dtype: torch.dtype) -> Tensor:
     """1 / (number of pixels of the image under a 3×3 window), for each position of the window."""
+    rows, columns = (torch.full((size,), 3.0, dtype=dtype) for size in (height, width))
+    rows[[0, -1]] = columns[[0, -1]] = 2.0
+    return 1 / (rows[:, None] * columns)
+
+
+@cache
+def _known_inverse_counts(height: int, width: int, dtype: torch.dtype) -> Tensor:
+    """The same, computed once. A compiled pass computes it itself, as torch's compiler sees no caches."""
     with torch.inference_mode(False):  # the cached tensor must also work in passes with gradients
-        rows, columns = (torch.full((size,), 3.0, dtype=dtype) for size in (height, width))
-        rows[[0, -1]] = columns[[0, -1]] = 2.0
-        return 1 / (rows[:, None] * columns)
+        return _inverse_counts(height, width, dtype)
 
 
 def operation(name: str, channels: int) -> nn.Module:

@@ -18,7 +18,7 @@ from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.search_spaces.nasbench201 import Cell
 from nas.search_spaces.nasbench201.cell import OPERATIONS
-from nas.search_spaces.nasbench201.operations import AveragePool, _inverse_counts
+from nas.search_spaces.nasbench201.operations import AveragePool, _known_inverse_counts
 
 SPACE = NASBench201()
 GOOD = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
@@ -175,7 +175,7 @@ def test_path_features_of_a_known_cell() -> None:
 
 
 def test_a_pass_without_gradients_does_not_spoil_later_ones() -> None:
-    _inverse_counts.cache_clear()
+    _known_inverse_counts.cache_clear()
     pool = AveragePool(2)
     x = torch.rand(1, 2, 11, 11)
     with torch.inference_mode():

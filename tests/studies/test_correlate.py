@@ -19,7 +19,7 @@ from nas.studies.align import Aligned, align, in_words
 from nas.studies.correlate import Correlations, ProxyCorrelation, correlate, table_rows
 from nas.studies.plots.drawing import SUFFIXES
 from nas.studies.plots.heatmap import heat_map
-from nas.tables import ArrayTable, Collection, RobustnessDataset, Table, read_robbench, read_scores
+from nas.tables import ArrayTable, Collection, RobustnessDataset, Table, read_accuracies, read_robbench, read_scores
 
 SPACE = NASBench201()
 N = 400
@@ -193,6 +193,44 @@ def test_proxies_of_which_lower_is_better_are_turned(
     assert found.unknown_direction == ["mine"]
     assert found.proxies["loss"] == found.proxies["mine"]
     assert found.proxies["loss"]["clean"].spearman > 0.5
+
+
+def test_columns_of_which_lower_is_better_are_not_turned_but_told(
+    cells: list[str], numbers: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """The better proxy comes first also where its rho with an error is the more negative one."""
+    lines = [f"{text},{1 - value:.9f}" for text, value in zip(cells, numbers["clean"])]
+    (tmp_path / "a.csv").write_text("\n".join(["arch,test_err", *lines]))
+    tables = Collection({"accuracy:": read_accuracies(tmp_path / "a.csv")})
+    scores = ArrayTable("s", cells, {"noise": numbers["clean"] * 0 + np.arange(N) % 7, "insight": numbers["insight"]})
+    found = correlate([scores], tables, [], resamples=40)
+    assert found.lower_columns == ["accuracy:test_err"]
+    assert found.proxies["insight"]["accuracy:test_err"].spearman < -0.5
+    assert found.best_first() == found.best_first("kendall") == ["insight", "noise"]
+    assert Correlations.from_json(found.to_json()) == found
+
+
+def test_sizes_are_those_of_the_table_if_it_has_all(cells: list[str], numbers: dict[str, np.ndarray]) -> None:
+    """With them, a proxy that is the table's own size has a rho of 1 with it, and nothing of it is left."""
+    published = np.random.default_rng(1).permutation(N).astype(float)
+    scores = ArrayTable("s", cells, {"insight": numbers["insight"], "mine": published})
+    columns = {"val": numbers["clean"], "params": published}
+
+    def compared(**changed: np.ndarray) -> Correlations:
+        tables = Collection({"accuracy:": ArrayTable("t", cells, {**columns, **changed})})
+        return correlate([scores], tables, ["accuracy:val"], resamples=40)
+
+    found = compared()
+    assert found.size_column == "accuracy:params"
+    assert found.rho_with_params["mine"] == 1
+    assert found.size["accuracy:val"].spearman == pytest.approx(stats.spearmanr(published, columns["val"]).statistic)
+    x, y, z = (stats.rankdata(values) for values in (numbers["insight"], columns["val"], published))
+    left = [values - np.polyval(np.polyfit(z, values, 1), z) for values in (x, y)]
+    assert found.proxies["insight"]["accuracy:val"].partial_given_params == pytest.approx(np.corrcoef(left)[0, 1])
+    lacking = compared(params=np.where(np.arange(N) == 3, np.nan, published))
+    assert lacking.size_column == ""
+    own = stats.spearmanr(sizes(cells), columns["val"]).statistic
+    assert lacking.size["accuracy:val"].spearman == pytest.approx(own)
 
 
 def twins(text: str) -> list[str]:

@@ -9,6 +9,7 @@ import math
 import pickle
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -29,7 +30,7 @@ from nas.studies.table_search_result import ObjectiveResult, Quartiles, Spread, 
 from nas.studies.table_search_runs import SearchRuns, scaled
 from nas.studies.table_search_settings import TableSearchSettings, strategy_options
 from nas.studies.table_view import table_view
-from nas.tables import ArrayTable, Collection, LatencyTable, RobustnessDataset
+from nas.tables import ArrayTable, Collection, LatencyTable, RobustnessDataset, read_accuracies
 
 SPACE = NASBench201()
 
@@ -168,6 +169,19 @@ def test_lower_is_better_where_the_table_or_the_objective_says_so(tables: Collec
     assert best["params"].columns["params"].mean == 1531546
     assert best["edgegpu_latency"].regret[-1] == 0.0
     assert min(best["edgegpu_latency"].regret) >= 0
+
+
+def test_a_column_without_a_direction_needs_one(tables: Collection, classes: list[str], tmp_path: Path) -> None:
+    lines = [f"{text},{number},{90 + number % 7}" for number, text in enumerate(classes)]
+    (tmp_path / "a.csv").write_text("\n".join(["arch,acc_time,val", *lines]))
+    opened = Collection({"accuracy:": read_accuracies(tmp_path / "a.csv")})
+    with pytest.raises(InputError, match="write accuracy:acc_time:max or accuracy:acc_time:min as objective"):
+        table_search(opened, compared(objectives=["accuracy:acc_time"]))
+    for direction, best in (("min", 0), ("max", len(classes) - 1)):
+        found = table_search(opened, compared(objectives=[f"accuracy:acc_time:{direction}"]))
+        assert found.optimum["accuracy:acc_time"] == best
+    beside = table_search(opened, compared(objectives=["accuracy:val"], columns=("accuracy:acc_time",)))
+    assert beside.optimum == {"accuracy:acc_time": None, "accuracy:val": 96}
 
 
 def test_several_goals_at_once(tables: Collection, classes: list[str]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gc
+import gzip
 import json
+import lzma
 import math
 from pathlib import Path
 
@@ -95,6 +98,8 @@ BAD_SCORES = {
     "o.csv: row 2 of column 'acc' is '93.2%', not a number": f"arch,zen,acc\n{A},1,93.2%\n",
     "p.csv: row 3 of column 'acc' is '-93,2', not a number": f'arch,zen,acc\n{A},1,\n{B},1,"-93,2"\n',
     "q.csv: row 2 of column 'acc' is ' 93.2 %', not a number": f"arch,zen,acc\n{A},1, 93.2 %\n",
+    "r.csv: row 2 of column 'acc' is '53.2 ± 0.1', not a number": f"arch,zen,acc\n{A},1,53.2 ± 0.1\n",
+    "s.csv: row 2 of column 'acc' is '53.2 +/- .1', not a number": f"arch,zen,acc\n{A},1,53.2 +/- .1\n",
     "l.csv: unexpected end of data": 'arch,zen\n"x,1\n',
 }
 
@@ -108,6 +113,17 @@ def test_damaged_scores(tmp_path: Path, words: str) -> None:
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "nas score --output" in str(error.value)
+
+
+def test_a_compressed_file_is_to_be_unpacked(tmp_path: Path) -> None:
+    for name, pack in (("gzip", gzip.compress), ("bzip2", bz2.compress), ("xz", lzma.compress)):
+        path = tmp_path / f"a.csv.{name}"
+        path.write_bytes(pack(f"arch,zen\n{A},1\n".encode()))
+        with pytest.raises(InputError, match=f"it is a {name} file; unpack it first"):
+            read_scores(path)
+    path.write_bytes(b"arch,zen\n\xff\xfe")
+    with pytest.raises(InputError, match="it is not text"):
+        read_scores(path)
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -219,7 +235,10 @@ def test_measured_values_of_several_rows_are_their_mean(tmp_path: Path, caplog: 
     np.testing.assert_array_equal(table.column("y"), [0.1, np.nan, 0])  # equal ones give exactly themselves
     np.testing.assert_array_equal(table.column("z"), [np.nan, 1, 2])
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said == f"{path}: 1 architecture had several rows; their mean is used."
+    assert (
+        said == f"{path}: 1 architecture had several rows; their mean is used; values left out that are "
+        "missing or not finite: 2."
+    )
     robbench = f"arch,val_acc,val_pgd_8_acc\n{A},.5,.25\n{B},.5,.5\n{A},.75,.5\n{B},.25,0\n"
     found = read_robbench(written(tmp_path, "b.csv", robbench), "cifar10")
     assert (found.column("clean").tolist(), found.column("pgd@8").tolist()) == ([0.625, 0.375], [0.375, 0.25])

@@ -14,7 +14,6 @@ import nas
 from nas.core.errors import InputError
 from nas.search_spaces import SPACES
 from nas.tables import SpaceTable, TableSettings, read_columns
-from nas.tables.layouts.quantities import quantity
 
 CELLS = {  # two cells of NASBench-101: upper triangle, operations
     "101": "conv3x3-bn-relu",
@@ -91,6 +90,53 @@ def test_records_of_several_trainings_are_warned_of(tmp_path: Path, warnings: py
     assert not warnings.text
 
 
+def test_what_is_odd_about_the_trainings_of_nds(tmp_path: Path, warnings: pytest.LogCaptureFixture) -> None:
+    records = [nds_record("nds-resnet", row, [40.0, 30.0 + row]) for row in range(3)]
+    for record, epochs in zip(records, (2, 3, 4)):
+        record["optim"]["max_ep"] = epochs
+    found = table(written(tmp_path / "cut.json", [*records, nds_record("nds-resnet", 3, [])]), "nds-resnet")
+    assert found.column("accuracy").tolist()[:3] == [70, 69, 68]
+    assert "2 records end before their last epoch; the error of the last one that they have counts" in warnings.text
+    assert "cut.json: without a value, of 4 architectures: accuracy 1" in warnings.text
+    with pytest.raises(InputError, match=r"its largest error is 0.31, a fraction, where NDS has percent"):
+        table(written(tmp_path / "a.json", [nds_record("nds-resnet", 0, [0.4, 0.31])]), "nds-resnet")
+
+
+def test_numbers_that_json_writes_as_texts(tmp_path: Path) -> None:
+    """As `json.dump(default=str)` writes numbers of NumPy of single precision."""
+    archs = list(map(str, SPACES.get("transnas-macro")().draw(3, seed=1)))
+    records = [
+        {"arch": arch, "val": value, "hash": "12", "note": "good"} for arch, value in zip(archs, (55.0, "57.25", None))
+    ]
+    found = table(written(tmp_path / "a.json", records), "transnas-macro")
+    assert found.names() == ["val"]
+    assert found.column("val").tolist() == [55.0, 57.25]
+    assert found.dropped == {"no value in any column": 1}
+    records[2]["val"] = "57_3"
+    with pytest.raises(InputError, match="val of row 3 is '57_3', not a number"):
+        table(written(tmp_path / "b.json", records), "transnas-macro")
+    with pytest.raises(InputError, match=r"row 3 of column 'val' is '1_14\.15', not a number"):
+        table(written(tmp_path / "c.csv", f"arch,val\n{archs[0]},3\n{archs[1]},1_14.15\n"), "transnas-macro")
+
+
+def test_a_column_that_some_rows_lack_is_told(tmp_path: Path, warnings: pytest.LogCaptureFixture) -> None:
+    archs = list(map(str, SPACES.get("transnas-macro")().draw(3, seed=1)))
+    rows = [f"{archs[0]},1,", f"{archs[1]},2,inf", f"{archs[2]},3,5"]
+    found = table(written(tmp_path / "a.csv", "\n".join(["arch,params,val", *rows])), "transnas-macro")
+    said = "a.csv: without a value, of 3 architectures: val 2"
+    assert found.remarks()[-1].endswith(said)
+    assert said in warnings.text
+    cells = list(map(str, SPACES.get("nasbench201")().draw(2, seed=1)))
+    path = written(tmp_path / "b.csv", f"arch,val,acc_time\n{cells[0]},90,1\n{cells[1]},,2\n")
+    collection = TableSettings(accuracy=str(path)).open()
+    remarks = [line.removeprefix(f"{path}: ") for line in collection.remarks()]
+    undirected = "no name says in which direction acc_time is better"
+    assert remarks == [undirected, "without a value, of 2 architectures: val 1"]
+    assert collection.direction("accuracy:acc_time") is None
+    with pytest.raises(InputError, match="write accuracy:acc_time:max or accuracy:acc_time:min as objective"):
+        collection.higher_is_better("accuracy:acc_time")
+
+
 def test_pairs_and_records_of_nas_bench_mr(tmp_path: Path) -> None:
     configurations = [json.loads(str(arch)) for arch in SPACES.get("nasbench-mr")().draw(2, seed=1)]
     pairs = [[configuration, 70.0 + row] for row, configuration in enumerate(configurations)]
@@ -102,29 +148,6 @@ def test_pairs_and_records_of_nas_bench_mr(tmp_path: Path) -> None:
     assert others.architectures == found.architectures
     assert others.names() == ["mIoU", "params"]
     assert [others.higher_is_better(name) for name in others.names()] == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "higher", "unit"),
-    [
-        ("val_108", [0.1, 0.9], True, "fraction"),
-        ("cifar10_test_acc", [10, 94.3], True, "percent"),
-        ("val", [-1.2, -0.6], True, ""),  # minus a loss
-        ("test_error", [0.05, 0.9], False, "fraction"),
-        ("testErr", [5, 90], False, "percent"),
-        ("neg_loss", [-1.2, -0.6], True, ""),
-        ("edgegpu_latency", [0.1, 0.9], False, ""),
-        ("seconds", [0.1, 0.9], False, "seconds"),
-        ("latency_ms", [0.1, 0.9], False, "ms"),
-        ("params", [0.1, 0.9], False, ""),
-        ("FLOPs", [0.1, 0.9], False, ""),
-        ("timely", [0.1, 0.9], True, "fraction"),  # a word that only begins with one of a cost
-        ("val", [np.nan, np.nan], True, ""),
-    ],
-)
-def test_direction_and_unit_of_a_column(name: str, values: list[float], higher: bool, unit: str) -> None:
-    found = quantity(name, np.array(values))
-    assert (found.higher_is_better, found.unit) == (higher, unit)
 
 
 @pytest.mark.parametrize(

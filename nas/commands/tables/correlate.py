@@ -25,9 +25,10 @@ class Correlate(Command):
     Several files are matched by architecture. By proxy and column: Spearman's rho, Kendall's tau-b, and Spearman
     given `params`, with 95 % bootstrap intervals that are not corrected for their number. For a corruption or group
     (the mean accuracy of its types), correlations are averaged over the severities. Proxies for which lower is better
-    are turned (negated). A warning names the proxies that rank as size does: |rho| with `params` is at least .95, or
-    the interval of rho lies on one side of 0, and that of the partial rho does not lie on the same side. Example:
-    `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
+    are turned (negated), columns are not: for an error, a negative rho is good. Sizes are those of the table, where it
+    has a column params, else of the space's own networks. A warning names the proxies that rank as size does: |rho|
+    with `params` is at least .95, or the interval of rho lies on one side of 0, and that of the partial rho does not
+    lie on the same side. Example: `nas tables correlate scores.csv --robustness robustness-dataset --plot tau.png`.
     """
 
     name, place = "tables correlate", 13
@@ -105,7 +106,11 @@ def _text(result: Correlations, files: int) -> str:
     if result.unknown_direction:
         lines.append(f"taken as higher is better (not in `nas list proxies`): {', '.join(result.unknown_direction)}")
     proxies, columns = result.proxies, result.columns
-    order = sorted(proxies, key=lambda name: -sum(cell.spearman or 0 for cell in proxies[name].values()))
+    if result.lower_columns:
+        lines.append(f"lower is better, so a negative rho is good: {', '.join(result.lower_columns)}")
+    if result.size_column:
+        lines.append(f"params: those of the trained networks ({result.size_column})")
+    order = result.best_first()
     size_row = [] if "params" in proxies else [("(params)", result.size)]
     rows = [(name, proxies[name]) for name in order] + size_row
     blocks: list[tuple[str, Rows, tuple[str, ...]]] = [

@@ -47,7 +47,7 @@ def heat_map(result: Correlations, dataset: str, kind: str) -> bytes:
 def _figure(result: Correlations, dataset: str) -> Figure:
     proxies = result.proxies
     columns = [_column(name) for name in result.columns]
-    names = sorted(proxies, key=lambda name: -sum(cell.kendall or 0 for cell in proxies[name].values()))
+    names = result.best_first("kendall")
     families = [list(family) for _, family in groupby(columns, key=lambda column: column.family)]
     slanted = max(len(column.label) for column in columns) > MAX_UPRIGHT
     cells_wide = len(columns) + FAMILY_GAP * (len(families) - 1)

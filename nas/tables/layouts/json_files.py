@@ -17,7 +17,7 @@ import numpy as np
 from nas.core.io.records import Json
 from nas.search_spaces import SearchSpace
 from nas.tables.base import DIGITS
-from nas.tables.files import Origin, uncollected
+from nas.tables.files import Origin, number_of, uncollected
 from nas.tables.layouts.json_list import NoList, list_entries
 from nas.tables.layouts.used_rows import UsedRows
 
@@ -25,8 +25,12 @@ NDS_PARTS = ("top", "mid")  # the two lists of a file of NDS's release in which 
 COUNTS = ("params", "flops")
 TRAINED_WITH = ("base_lr", "wd")  # options of training that vary in the `lr-wd` files
 DIVERGED = 99.0  # percent of test error, of 1000 classes
+IGNORED = ("index", "hash", "canonical", "reason")  # columns that hold no values, here and in CSV files
 METRIC = "metric"  # the name of the second of a pair
 CONFIGURATION = ("input_channel", "inverted_residual_setting", "last_channel")
+
+
+Values = dict[str, float | str]  # numbers, and texts that are none
 
 
 class Gathered:
@@ -35,16 +39,21 @@ class Gathered:
     def __init__(self, space: SearchSpace[Any]) -> None:
         self.used = UsedRows(space)
         self.columns: dict[str, array[float]] = {}
+        self.words: dict[str, tuple[int, str]] = {}  # by column, the first row that has a word, and the word
 
-    def add(self, architecture: Any, values: dict[str, float]) -> None:
-        for name, value in values.items():
+    def add(self, architecture: Any, values: Values) -> None:
+        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+        for name, word in values.items():
+            if isinstance(word, str):
+                self.words.setdefault(name, (self.used.count + 1, word))
+        for name, value in numbers.items():
             column = self.columns.get(name)
             if column is None:
                 column = self.columns[name] = array("d")
             if len(column) < self.used.count:
                 self._fill(column)
             column.append(value)
-        self.used.add(architecture, any(map(math.isfinite, values.values())))
+        self.used.add(architecture, any(map(math.isfinite, numbers.values())))
 
     def _fill(self, column: array[float]) -> None:
         column.extend([math.nan] * (self.used.count - len(column)))
@@ -87,6 +96,9 @@ def _read_rows(path: Path, entries: Iterator[Any], origin: Origin, gathered: Gat
     read = _pair if isinstance(first, list) else _record
     for number, row in enumerate(entries, 1):
         gathered.add(*read(path, row, number, origin))
+    for name in gathered.words.keys() & gathered.columns.keys():
+        number, word = gathered.words[name]
+        raise origin.damaged(path, f"{name} of row {number} is {word[:40]!r}, not a number")
     return gathered, []
 
 
@@ -96,59 +108,73 @@ def _nds(path: Path, records: Iterator[Any], origin: Origin, gathered: Gathered)
     Returns what the user should know of the trainings.
     """
     training = set()
-    diverged = 0
+    diverged = cut = 0
+    most = -math.inf
     for number, record in enumerate(records, 1):
         try:
             net, errors, options = record["net"], record["test_ep_top1"], record.get("optim", {})
             error = float(errors[-1]) if errors else math.nan
             training.add(tuple(map(options.get, TRAINED_WITH)))
-            counts = _numbers({key: record[key] for key in record if key in COUNTS})
+            counts = _values({key: record[key] for key in record if key in COUNTS})
+            cut += 0 < len(errors) < options.get("max_ep", 0)
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as cause:
             raise origin.damaged(path, f"record {number} is not one of NDS ({cause!r})") from cause
         diverged += error >= DIVERGED
+        most = max(most, error if math.isfinite(error) else -math.inf)
         gathered.add(net, {"accuracy": round(100 - error, DIGITS) if math.isfinite(error) else math.nan, **counts})
+    if 0 <= most <= 1:
+        raise origin.damaged(path, f"its largest error is {most:g}, a fraction, where NDS has percent")
     warnings = []
     if len(training) > 1:
         warnings.append(
             f"its networks were trained with {len(training):,} pairs of learning rate and weight decay, so that "
             "accuracy is not a function of the network alone"
         )
+    if cut:
+        warnings.append(f"{cut:,} records end before their last epoch; the error of the last one that they have counts")
     if diverged:
         warnings.append(f"{diverged:,} records have an error of {DIVERGED:g} % or more; they are used like the others")
     return warnings
 
 
-def _pair(path: Path, row: Any, number: int, origin: Origin) -> tuple[Any, dict[str, float]]:
+def _pair(path: Path, row: Any, number: int, origin: Origin) -> tuple[Any, Values]:
     """[configuration, metric], or [configuration, {name: metric}]."""
     if not isinstance(row, list) or len(row) != 2:
         raise origin.damaged(path, f"row {number} is not a pair [configuration, metric]")
     value = row[1]
-    values = _numbers(value) if isinstance(value, dict) else _numbers({METRIC: value})
-    if not values and value is not None:
+    values = _values(value if isinstance(value, dict) else {METRIC: value})
+    if value is not None and not any(isinstance(one, float) for one in values.values()):
         raise origin.damaged(path, f"row {number} has {str(value)[:40]!r}, not a number")
     return row[0], values
 
 
-def _record(path: Path, row: Any, number: int, origin: Origin) -> tuple[Any, dict[str, float]]:
+def _record(path: Path, row: Any, number: int, origin: Origin) -> tuple[Any, Values]:
     """{"arch": text, NAME: number, ...}, or a configuration whose further keys are numbers."""
     if isinstance(row, dict):
         for key in ("arch", "arch_str"):
             if key in row:
-                return row[key], _numbers(row)
+                return row[key], _values({name: value for name, value in row.items() if name != key})
         if set(CONFIGURATION) <= set(row):
-            return {key: row[key] for key in CONFIGURATION}, _numbers(
+            return {key: row[key] for key in CONFIGURATION}, _values(
                 {key: value for key, value in row.items() if key not in CONFIGURATION}
             )
     raise origin.damaged(path, f"row {number} has no arch, no net and no configuration")
 
 
-def _numbers(row: Json) -> dict[str, float]:
-    """The entries that are numbers."""
-    numbers = {}
+def _values(row: Json) -> Values:
+    """The entries that are numbers, also those that are written as texts, and the texts that are none."""
+    values: Values = {}
     for key, value in row.items():
+        if key in IGNORED:
+            continue
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             try:
-                numbers[key] = float(value)
+                values[key] = float(value)
             except OverflowError:
-                numbers[key] = math.nan
-    return numbers
+                values[key] = math.nan
+        elif isinstance(value, str):
+            try:
+                values[key] = number_of(value)
+            except ValueError:
+                values[key] = value
+    return values

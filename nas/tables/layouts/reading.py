@@ -11,12 +11,11 @@ import numpy as np
 from nas.search_spaces import SearchSpace
 from nas.tables.files import Origin, Rows, read_csv
 from nas.tables.layouts.column_table import ColumnTable
-from nas.tables.layouts.json_files import read_json
+from nas.tables.layouts.json_files import IGNORED, read_json
 from nas.tables.layouts.official_files import check_readable
 from nas.tables.layouts.used_rows import UsedRows
 from nas.tables.repeated import log_once
 
-IGNORED = ("index", "hash", "canonical", "reason")  # columns of a CSV file that hold no values
 CELL_PARTS = ("upper_triangle", "operations")  # the two columns that write a cell of NASBench-101
 
 
@@ -53,6 +52,7 @@ class SpaceTable(ColumnTable):
         return [
             f"{self.source}: {used:,} of {self.rows_read:,} rows used{same}{f'; {why}' if why else ''}",
             f"columns: {columns}",
+            *super().remarks(),
         ]
 
 
@@ -87,8 +87,9 @@ def read_columns(path: Path, space: SearchSpace[Any]) -> SpaceTable:
     table = SpaceTable(path, used.architectures, columns, space, used.count, used.dropped(), warnings)
     for warning in warnings:
         log_once(f"{path}: {warning}")
-    if table.dropped:
-        log_once(table.remarks()[0])
+    used_and_columns = 2  # lines
+    for remark in [*table.remarks()[: bool(table.dropped)], *table.remarks()[used_and_columns:]]:
+        log_once(remark)
     return table
 
 

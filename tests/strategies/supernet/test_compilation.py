@@ -264,6 +264,7 @@ def test_a_search_with_fused_kernels_is_the_same_up_to_rounding() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("error:.*lru_cache")
 @pytest.mark.parametrize(
     ("space", "settings"),
     [
