@@ -114,7 +114,7 @@ class Tables(Mapping[str, Column]):
     def higher_is_better(self, column: str) -> bool:
         """Whether higher values of a column are better; for a score, as its proxy says.
 
-        Raises InputError if there is no such column.
+        Raises InputError if there is no such column, or if its name does not say it (`accuracy_time`).
 
         >>> tables.higher_is_better("scores:flops")
         True

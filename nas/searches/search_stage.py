@@ -13,7 +13,7 @@ from nas.core.seeds import derive
 from nas.objectives import constant_logits
 from nas.objectives.directions import direction_remarks
 from nas.objectives.functions import Function, import_function, source_sha256
-from nas.objectives.notation import PREDICTED, PYTHON, function_of, source_of
+from nas.objectives.notation import PREDICTED, PYTHON, function_of, label, source_of
 from nas.objectives.short_training import check_validation_part
 from nas.results import SearchResult
 from nas.runs.run_folder import Run
@@ -25,11 +25,13 @@ from nas.searches.percentile_ranks import percentile_ranks
 from nas.searches.problem import SearchProblem
 from nas.settings.schema import Settings, is_supernet
 from nas.strategies.predictors import PREDICTORS
+from nas.tables.collection import ACCURACY
 from nas.tables.repeated import log_once
 from nas.train import check_parts, large_batch_note
 
 PEER_SIZE = 0.10  # largest difference of its number of weights from that of the best, as a fraction
 MAX_PEER_DRAWS = 100_000  # attempts to find a random cell of that size
+DIRECTIONS_SINCE = "0.3.0"  # the version since which names of columns say in which direction they are better
 MAX_DRAWS = 50_000  # attempts to find a cell that the constraints allow
 
 
@@ -146,6 +148,7 @@ def search(context: RunContext) -> SearchResult:
 def _ask_and_tell(context: RunContext) -> SearchResult:
     run, settings, problem = context.run, context.run.settings, problem_of(context)
     problem.check_older()
+    _check_directions(run, problem)
     with run.stage("search") as stage:
         warm_start.tell(problem)
         loop = Search(problem, settings.search.budget, settings.search.ask, run.store)
@@ -161,6 +164,29 @@ def _ask_and_tell(context: RunContext) -> SearchResult:
         return replace(
             result, top=[replace(one, percentile_ranks=percentile_ranks(tables, one.arch)) for one in result.top]
         )
+
+
+def _check_directions(run: Run, problem: SearchProblem) -> None:
+    """Store the directions of the goals when a search begins; raise InputError if it began with others.
+
+    The version decides the direction of a column by its name: before `DIRECTIONS_SINCE`, higher was better in every
+    column of accuracies.
+    """
+    now = {goal.name: goal.higher_is_better for goal in problem.goals}
+    before = run.store.get("search/directions")
+    if before is None:
+        older = run.begun_before(DIRECTIONS_SINCE)
+        by_name = [term.name for term in problem.terms if term.higher_is_better is None]
+        changed = {label(name) for name in by_name if name.startswith(ACCURACY) and older is not None}
+        before = {name: higher or name in changed for name, higher in now.items()}
+    for name, higher in now.items():
+        if before.get(name) != higher:
+            is_better, was = ("higher", "lower") if higher else ("lower", "higher")
+            raise InputError(
+                f"Expected a search in which {is_better} is better for {name} but {run.folder} was begun by a version "
+                f"for which {was} was; start a new run."
+            )
+    run.store.put("search/directions", now)
 
 
 def best_so_far(run: Run) -> SearchResult | None:

@@ -21,10 +21,11 @@ from nas.core.statistics.intervals import percentile_interval
 from nas.core.suggestions import suggest
 from nas.studies.align import Aligned, align
 from nas.tables import ArrayTable, HasCollection
+from nas.tables.collection import ACCURACY
 
 SAME_AS_SIZE = 0.95  # a ranking counts as one by size if its |rho| with params is at least this
 SIZE = "params"
-TRAINED_SIZE = "accuracy:params"  # the column of a table that has the sizes of the networks that were trained
+TRAINED_SIZE = f"{ACCURACY}{SIZE}"  # the column of a table that has the sizes of the networks that were trained
 NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
 
 
@@ -129,7 +130,7 @@ def correlate(
     names = accuracies.chosen(columns)
     if not names:
         raise InputError("Expected columns of accuracies but the tables have none; see --columns.")
-    weights = (accuracies.tables["accuracy:"], SIZE) if TRAINED_SIZE in accuracies.labels else None
+    weights = (accuracies.tables[ACCURACY], SIZE) if TRAINED_SIZE in accuracies.labels else None
     aligned = align(scores, proxies, [accuracies.levels(name) for name in names], every_string, weights)
     wrong = [name for name in against if name != SIZE and name not in aligned.proxies]
     if wrong:

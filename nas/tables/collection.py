@@ -24,6 +24,7 @@ from nas.tables.scores import read_scores
 
 ONLY_NASBENCH201 = ("robustness", "robbench", "latency")  # tables of no other space
 SCORES = "scores:"  # before the columns of score files
+ACCURACY = "accuracy:"  # before those of the table of accuracies
 
 DEFAULTS = (
     *("clean", "fgsm@1", "fgsm@2", "fgsm@4", "fgsm@8", "pgd@1", "apgd@1", "square@1"),
@@ -241,7 +242,7 @@ class TableSettings:
             tables[""] = RobustnessDataset(Path(self.robustness), self.dataset)
         if self.accuracy is not None:
             file = Path(self.accuracy)
-            tables["accuracy:"] = read_accuracies(file, self.dataset) if own else read_columns(file, points)
+            tables[ACCURACY] = read_accuracies(file, self.dataset) if own else read_columns(file, points)
         if self.robbench is not None:
             tables["robbench:"] = read_robbench(Path(self.robbench), self.dataset)
         for prefix, path in zip(_prefixes(self.scores), self.scores):

@@ -139,3 +139,46 @@ def test_an_older_searchs_cheap_values_are_looked_at(tmp_path: Path, data_dir: P
         with pytest.raises(InputError, match=r"begun by version 0\.1\.0"):
             older.check_older()
         problem(*looked, kept=store).check_older()  # a run of this version
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["arch,test_err,val", *(f"{cell},{n % 97 / 100},{n}" for n, cell in enumerate(SPACE))]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("objective", "began", "refused"),
+    [
+        ("accuracy:test_err", "0.2.0", True),
+        ("accuracy:test_err:min", "0.2.0", False),
+        ("accuracy:val", "0.2.0", False),
+        ("accuracy:test_err", "0.3.0", False),
+    ],
+)
+def test_a_search_goes_on_in_the_direction_in_which_it_began(
+    objective: str, began: str, refused: bool, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before version 0.3.0 higher was better in every column of accuracies."""
+    version(monkeypatch, began)
+    chosen = settings(
+        *(f"objective={objective}", f"tables.accuracy={table}", "strategy.name=random", "search.budget=4"),
+        f"run.dir={tmp_path / 'run'}",
+    )
+    with create("search", chosen) as run:
+        pass
+    version(monkeypatch, "0.3.0")
+    with reopen(tmp_path / "run") as run:
+        if refused:
+            with pytest.raises(InputError, match=r"lower is better for accuracy:test_err but .* for which higher was"):
+                command_of(run.folder).finish(run, Watcher())
+            return
+        with pytest.raises(Stopped):
+            command_of(run.folder).finish(run, StopAt(1))
+        name = objective.removesuffix(":min")
+        higher = run.store.get("search/directions")[name]
+        assert higher == (name == "accuracy:val")
+        run.store.put("search/directions", {name: not higher})
+        with pytest.raises(InputError, match="start a new run"):
+            command_of(run.folder).finish(run, Watcher())

@@ -12,16 +12,17 @@ HIGHER = (
     "valid_neg_loss test_neg_loss neg_loss negLoss minus_loss -loss 1-error one_minus_error 1_minus_err neg_mse "
     "inv_latency inverse_flops val_acc_12_epochs acc_200epochs accuracy@epochs=12 acc@200ep valid_acc_ep12 "
     "val_epochs200_acc accuracy_size_32 accuracy_after_200_epochs acc_at_epoch_12 acc_per_params images_per_second "
-    "images/sec val/acc cifar10/val_acc"
+    "images/sec val/acc cifar10/val_acc acc_after_warmup_time"
 )
 LOWER = (
     "err testErr test_error top1_error top-1-error acc_err misclassification accuracy_loss ssim_loss mse rmse mae nll "
     "cross_entropy wer mCE ece negative_log_likelihood minus_acc neg_accuracy 100-accuracy seconds seconds_108 "
     "latency_ms runtime duration train_time train/time edgegpu_energy edgegpu_latency params params_12 MParams "
     "params_m nparams FLOPs gflops GFLOPs mflops flops_g MAdds epochs loss_12_epochs val/loss seconds_per_image "
-    "ms_per_image time_per_epoch time_to_accuracy epochs_to_90_acc val_loss_at_best_acc"
+    "ms_per_image time_per_epoch time_to_accuracy epochs_to_90_acc val_loss_at_best_acc loss@best_acc "
+    "in_domain_loss epochs_12 size_32"
 )
-EITHER = "accuracy_time test_time_acc acc_latency params_acc"
+EITHER = "accuracy_time test_time_acc acc_latency params_acc loss_acc acc_best_loss"
 
 
 @pytest.mark.parametrize(
