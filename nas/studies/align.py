@@ -65,13 +65,13 @@ def align(
     proxies: Sequence[str],
     columns: Sequence[tuple[Table, np.ndarray]],
     every_string: bool = False,
-    weights: tuple[Table, str] | None = None,
+    weights: Table | None = None,
 ) -> Aligned:
     """The architectures that have a score of every proxy and a value in every column.
 
-    Each of `columns` is a table and the values of one of its columns, (rows, levels). `weights` are a table and the
-    column of it that has the sizes of the trained networks; where it lacks one, sizes are those of the space's own
-    networks. One architecture stands for each
+    Each of `columns` is a table and the values of one of its columns, (rows, levels). `weights` is a
+    table whose column `params` has the sizes of the trained networks; where it lacks one, sizes are those of the
+    space's own networks. One architecture stands for each
     class of isomorphic cells. If a file has several members of a class, these are preferred, in this order: a member
     that all files have, one with a row of its own in the first table, the representative of the class. With
     `every_string`, each string counts as an architecture of its own. If `proxies` is empty, every proxy of the files is
@@ -159,13 +159,10 @@ def _column_values(table: Table, levels: np.ndarray, architectures: list[str]) -
     return padded[rows].T
 
 
-def _sizes(
-    files: Sequence[Table], strings: Sequence[list[str]], weights: tuple[Table, str] | None
-) -> tuple[np.ndarray, bool]:
+def _sizes(files: Sequence[Table], strings: Sequence[list[str]], weights: Table | None) -> tuple[np.ndarray, bool]:
     """(files, n): the number of weights of each string, and whether they are those of the table."""
     if weights is not None:
-        table, name = weights
-        sizes = np.array([table.values(name, texts) for texts in strings])
+        sizes = np.array([weights.values("params", texts) for texts in strings])
         if np.isfinite(sizes).all():
             return sizes, True
     return np.array([[_size(table, text) for text in texts] for table, texts in zip(files, strings)]), False

@@ -20,12 +20,10 @@ from nas.core.statistics import ranks
 from nas.core.statistics.intervals import percentile_interval
 from nas.core.suggestions import suggest
 from nas.studies.align import Aligned, align
-from nas.tables import ArrayTable, HasCollection
-from nas.tables.collection import ACCURACY
+from nas.tables import ArrayTable, Collection, HasCollection
 
 SAME_AS_SIZE = 0.95  # a ranking counts as one by size if its |rho| with params is at least this
 SIZE = "params"
-TRAINED_SIZE = f"{ACCURACY}{SIZE}"  # the column of a table that has the sizes of the networks that were trained
 NUMBERS = ("spearman", "low", "high", "kendall", "partial_given_params", "partial_low", "partial_high")
 
 
@@ -115,7 +113,7 @@ def correlate(
     resamples are the same everywhere, so `differences` (each proxy's rho minus that of those in `against`) are paired.
     Proxies for which lower is better are turned (negated): a positive rho is good. Columns are not turned: in those of
     `lower_columns`, such as errors, a negative rho is good. `params` is the number of weights of the network that was
-    trained, where the tables have it for all architectures (`accuracy:params`, as in the files of NDS), else that of
+    trained, where the tables have it for all architectures (a column `params`, as in the files of NDS), else that of
     the string that was scored, in the space's own network; `size` has the correlations of that number itself. With
     `every_string` isomorphic strings count one by one, and the bootstrap draws whole classes. Intervals are 95 %, not
     corrected for their number.
@@ -130,7 +128,8 @@ def correlate(
     names = accuracies.chosen(columns)
     if not names:
         raise InputError("Expected columns of accuracies but the tables have none; see --columns.")
-    weights = (accuracies.tables[ACCURACY], SIZE) if TRAINED_SIZE in accuracies.labels else None
+    size_column = _size_column(accuracies, names)
+    weights = accuracies.levels(size_column)[0] if size_column else None
     aligned = align(scores, proxies, [accuracies.levels(name) for name in names], every_string, weights)
     wrong = [name for name in against if name != SIZE and name not in aligned.proxies]
     if wrong:
@@ -161,9 +160,17 @@ def correlate(
             for proxy in (aligned.proxies if against else ())
         },
         warnings=_warnings(aligned, rankings, cells),
-        size_column=TRAINED_SIZE if aligned.published_sizes else "",
+        size_column=size_column if aligned.published_sizes else "",
         lower_columns=[name for name in names if accuracies.direction(name) is False],
     )
+
+
+def _size_column(accuracies: Collection, names: Sequence[str]) -> str:
+    """The sizes of the trained networks: the column `params` of the first table of `names` that has one; or empty."""
+    tables = [accuracies.levels(name)[0] for name in names]
+    sizes = [label for label in accuracies.labels if label.rpartition(":")[2] == SIZE]
+    found = (label for table in tables for label in sizes if accuracies.levels(label)[0] is table)
+    return next(found, "")
 
 
 def table_rows(result: Correlations) -> str:

@@ -66,15 +66,11 @@ def sizes(pairs: Sequence[tuple[Scores, Networks]]) -> str:
     for _, networks in pairs:
         if networks.plan.drawn_as is not None:
             continue
-        costs: dict[str, tuple[int, int]] = {}
         for task, published in networks.tables.items():
             truth = published.column(networks.plan.tasks[task][1])
             known = np.isfinite(truth)
             archs = [arch for arch, there in zip(published.architectures, known) if there]
-            for arch in archs:
-                if arch not in costs:
-                    costs[arch] = networks.space.cost(networks.space.parse(arch))[:2]
-            of_archs = np.array([costs[arch] for arch in archs], dtype=float).T
+            of_archs = np.stack(list(networks.sizes(task, archs).values()))
             weights, macs = spearman_matrix(of_archs, truth[known][None])[:, 0]
             title = f"{networks.plan.group}, {task if len(networks.plan.tasks) > 1 else networks.plan.title}"
             lines.append([title, f"{len(archs):,}", number(float(weights)), number(float(macs))])

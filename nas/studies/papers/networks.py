@@ -17,6 +17,8 @@ from nas.studies.papers.plan import LABELS, SEED, SMALL, SpacePlan
 from nas.tables import Collection
 from nas.tables.layouts import SpaceTable, read_columns
 
+SIZES = ("params", "flops")
+
 
 def key_of(arch: str) -> str:
     """The name of an architecture in a file of rows: strings of NDS have a thousand characters."""
@@ -57,6 +59,25 @@ class Networks:
     def accuracies(self, task: str, archs: list[str]) -> np.ndarray:
         """(n,): the accuracies of a task; higher is better."""
         return self.tables[task].values(self.plan.tasks[task][1], archs)
+
+    def sizes(self, task: str, archs: list[str]) -> dict[str, np.ndarray]:
+        """`params` and `flops` of the networks that were trained for a task, if its table has them for all of these.
+
+        Else they are those of the space's own networks.
+        """
+        table = self.tables[task]
+        sizes = {name: table.values(name, archs) for name in SIZES if name in table.names()}
+        if set(sizes) == set(SIZES) and all(np.isfinite(values).all() for values in sizes.values()):
+            return sizes
+        for arch in archs:
+            if arch not in self._costs:
+                self._costs[arch] = self.space.cost(self.space.parse(arch))[:2]
+        own = np.array([self._costs[arch] for arch in archs], dtype=float).reshape(len(archs), 2)
+        return dict(zip(SIZES, own.T))
+
+    @cached_property
+    def _costs(self) -> dict[str, tuple[int, int]]:
+        return {}
 
     def _have_values(self, task: str, archs: list[str]) -> np.ndarray:
         """(n,): whether a task has an accuracy of each string itself, not only of its class."""

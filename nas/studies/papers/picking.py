@@ -55,7 +55,7 @@ def with_flops(loss: float | None, alpha: float, share: float) -> float | None:
 
 
 def relative_flops(networks: Networks, arch: str) -> float:
-    """Multiply-accumulates of the published network as a part of those of the largest one of its space."""
+    """Multiply-accumulates as a part of those of the largest network of the space, as the FLOPs term of `nas dps`."""
     space: Any = networks.space
     return float(space.cost(space.parse(arch)).macs / space.cost(space.largest()).macs)
 

@@ -60,15 +60,13 @@ def score_table(scores: Scores, networks: Networks) -> ArrayTable:
     Accuracies after shorter trainings, where a benchmark has them, stand beside the proxies.
     """
     archs = [arch for arch in networks.judged if (key_of(arch),) in scores.proxies.rows]
-    costs = [networks.space.cost(networks.space.parse(arch)) for arch in archs]
     columns = {
         name: _column([scores.proxies.rows[(key_of(arch),)][1 + place] for arch in archs])
         for place, name in enumerate(scores.plan.proxies)
     }
     for name, column in scores.plan.shorter.items():
         columns[name] = next(iter(networks.tables.values())).values(column, archs)
-    columns["params"] = np.array([float(cost.params) for cost in costs])
-    columns["flops"] = np.array([float(cost.macs) for cost in costs])
+    columns |= networks.sizes(next(iter(networks.tables)), archs)
     return ArrayTable(f"{scores.plan.name}.csv", archs, columns, networks.space, own=True)
 
 

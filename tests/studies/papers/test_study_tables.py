@@ -16,7 +16,7 @@ from nas.search_spaces import SPACES
 from nas.strategies.proxies.eproxy.genes import Genes
 from nas.studies.markdown import interval, median, number, spread, table
 from nas.studies.papers import __main__ as command
-from nas.studies.papers.further import ablation, feeds_twice
+from nas.studies.papers.further import ablation, feeds_twice, sizes
 from nas.studies.papers.networks import Networks, key_of
 from nas.studies.papers.page import page
 from nas.studies.papers.picking import Picked, in_words, pick, picked_losses, relative_flops
@@ -355,3 +355,23 @@ def test_plans_name_real_spaces_and_settings() -> None:
         assert {task for name, task in PUBLISHED if name == plan.name} <= set(plan.tasks)
         assert plan.settings == 0 or pool_of(replace(plan, settings=2), "small")
     assert {name for name, _ in PUBLISHED} <= {plan.name for plan in PLANS}
+
+
+def test_sizes_are_those_of_the_trained_networks(tmp_path: Path) -> None:
+    archs = list(map(str, islice(SPACE, 0, 300, 100)))
+    plan = replace(PLAN, tasks={"known": ("known.csv", "val"), "partly": ("partly.csv", "val")})
+    rows = [f"{arch},{70 + number_},{10 - number_},{number_}" for number_, arch in enumerate(archs)]
+    (tmp_path / "known.csv").write_text("\n".join(["arch,val,params,flops", *rows]))
+    (tmp_path / "partly.csv").write_text("\n".join(["arch,val,params,flops", *rows[:2], f"{archs[2]},72,,3"]))
+    made = Networks(plan, tmp_path)
+    assert {name: values.tolist() for name, values in made.sizes("known", archs).items()} == {
+        "params": [10, 9, 8],
+        "flops": [0, 1, 2],
+    }
+    assert made.sizes("known", archs[1:])["params"].tolist() == [9, 8]
+    costs = [SPACE.cost(SPACE.parse(arch)) for arch in archs]
+    own = made.sizes("partly", archs)
+    assert own["params"].tolist() == [cost.params for cost in costs]
+    assert own["flops"].tolist() == [cost.macs for cost in costs]
+    scores = Scores(plan, "small", tmp_path / "rows")
+    assert "| Made, known | 3 | -1.00 | 1.00 |" in sizes([(scores, made)])
