@@ -57,13 +57,6 @@ class Table(ABC):
         """Whether higher is better in a column; None where nothing says it."""
         return True
 
-    def higher_is_better(self, name: str) -> bool:
-        """The direction of a column. Raises InputError where nothing says it."""
-        higher = self.direction(name)
-        if higher is None:
-            raise undirected(name)
-        return higher
-
     def is_fraction(self, name: str) -> bool:
         """Whether a column holds fractions, such as accuracies from 0 to 1, which are shown in percent."""
         return False

@@ -269,7 +269,7 @@ def test_score_files_keep_their_first_row(tmp_path: Path, caplog: pytest.LogCapt
 def test_the_names_of_accuracies_say_in_which_direction_they_are_better(tmp_path: Path) -> None:
     text = f"arch,test,test_error,latency_ms\n{A},.9,.1,3\n{A},.7,.3,3\n{B},.8,.2,2\n"
     table = read_accuracies(written(tmp_path, "a.csv", text))
-    assert [table.higher_is_better(name) for name in table.names()] == [True, False, False]
+    assert [table.direction(name) for name in table.names()] == [True, False, False]
     (said,) = table.remarks()
     assert said.endswith("a.csv: lower is better for test_error, latency_ms")
     assert read_accuracies(written(tmp_path, "b.csv", f"arch,val,test\n{A},1,2\n")).remarks() == []

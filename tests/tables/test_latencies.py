@@ -42,7 +42,7 @@ def test_members_of_a_class_differ_and_failures_are_no_values(tmp_path: Path) ->
     table = read_latencies(csv(tmp_path, text), "cifar10")
     np.testing.assert_array_equal(table.values("edgetpu_latency", [A, TWIN, B]), [np.nan, 0.5, np.nan])
     np.testing.assert_array_equal(table.values("fpga_energy", [A, TWIN]), [2, np.nan])
-    assert [table.higher_is_better(name) for name in table.names()] == [False, False, True]
+    assert [table.direction(name) for name in table.names()] == [False, False, True]
 
 
 def test_the_official_pickle(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
 def test_the_real_one(data_dir: Path) -> None:
     table = read_latencies(data_dir / "nasbench201/hw_nas_bench_cifar10.csv", "cifar10")
     assert len(table.architectures) == 15625
-    lower = [name for name in table.names() if not table.higher_is_better(name)]
+    lower = [name for name in table.names() if not table.direction(name)]
     assert len(table.names()) == 10
     assert set(table.names()) - set(lower) == {"eyeriss_arithmetic_intensity"}
     missing = {name: int(np.isnan(table.column(name)).sum()) for name in table.names()}

@@ -145,11 +145,15 @@ def test_pairs_and_records_of_nas_bench_mr(tmp_path: Path) -> None:
     found = table(written(tmp_path / "a.json", pairs), "nasbench-mr")
     assert found.names() == ["metric"]
     assert found.column("metric").tolist() == [70, 71]
+    several = [[configurations[0], {"mIoU": 70.0, "note": "good"}], [configurations[1], {"mIoU": "71.5"}]]
+    assert table(written(tmp_path / "c.json", several), "nasbench-mr").column("mIoU").tolist() == [70, 71.5]
+    with pytest.raises(InputError, match=r"row 1 has .*good.*, not a number"):
+        table(written(tmp_path / "d.json", [[configurations[0], {"note": "good"}]]), "nasbench-mr")
     records = [{"mIoU": 70.0, "params": 1.5, "embedding": [1], **configuration} for configuration in configurations]
     others = table(written(tmp_path / "b.json", records), "nasbench-mr")
     assert others.architectures == found.architectures
     assert others.names() == ["mIoU", "params"]
-    assert [others.higher_is_better(name) for name in others.names()] == [True, False]
+    assert [others.direction(name) for name in others.names()] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -232,4 +236,4 @@ def test_published_files_are_read_whole(
     found = table(data_dir / "benchmarks" / file, space)
     assert (len(found.architectures), found.rows_read, found.dropped, found.repeated) == (rows, rows, {}, 0)
     assert found.column(column)[0] == pytest.approx(first, abs=1e-9)
-    assert found.higher_is_better(column)
+    assert found.direction(column)

@@ -29,7 +29,7 @@ FILES = ("meta.json", "small/clean_accuracy.json", "small/fgsm@Linf_accuracy.jso
 def ask(table: Table) -> None:
     """Ask all that a command asks of a table: the numbers of each column, and those of two cells."""
     for name in table.names():
-        table.higher_is_better(name)
+        table.direction(name)
         assert table.column(name).shape == (len(table.architectures),)
         assert table.values(name, [CELL, OTHER]).shape == (2,)
     assert len(table.classes) == len(table.architectures)
