@@ -69,13 +69,13 @@ def align(
 ) -> Aligned:
     """The architectures that have a score of every proxy and a value in every column.
 
-    Each of `columns` is a table and the values of one of its columns, (rows, levels). `weights` is a
-    table whose column `params` has the sizes of the trained networks; where it lacks one, sizes are those of the
-    space's own networks. One architecture stands for each
-    class of isomorphic cells. If a file has several members of a class, these are preferred, in this order: a member
-    that all files have, one with a row of its own in the first table, the representative of the class. With
-    `every_string`, each string counts as an architecture of its own. If `proxies` is empty, every proxy of the files is
-    used.
+    Each of `columns` is a table and the values of one of its columns, (rows, levels). `weights` is a table whose column
+    `params` has the sizes of the trained networks; where it lacks one, sizes are those of the space's own networks.
+
+    One architecture stands for each class of isomorphic cells. If a file has several members of a class, these are
+    preferred, in this order: a member that all files have, one with a row of its own in the first table, the
+    representative of the class. With `every_string`, each string counts as an architecture of its own. If `proxies` is
+    empty, every proxy of the files is used.
 
     Raises InputError if a proxy is unknown, a file is given twice, or fewer than `MIN_ARCHS` architectures are left.
     """

@@ -54,7 +54,7 @@ class AccuracyTable(ColumnTable):
         return [
             *([f"{self.source}: lower is better for {', '.join(lower)}"] if lower else []),
             *([f"{self.source}: no name says in which direction {', '.join(unknown)} is better"] if unknown else []),
-            *super().remarks(),
+            *self.lacking(),
         ]
 
 

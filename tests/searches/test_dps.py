@@ -83,7 +83,8 @@ def test_several_rows_of_an_architecture_give_their_mean(tmp_path: Path, caplog:
     path = written(tmp_path, f"arch,clean\n{A},80\n{B},60\n{spaced},81\n{A},\n{C},10\n")
     assert read_labels(path, SPACE, None) == [(A, 80.5), (B, 60.0), (C, 10.0)]  # C is isomorphic to B
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said.startswith(f"{path}: 1 architecture had several rows; their mean is used; values left out")
+    left_out = "values left out that are missing or not finite: 1"
+    assert said == f"{path}: 1 architecture had several rows; their mean is used; {left_out}."
     assert read_accuracies(path).architectures == (A, B, C)
     assert list(read_accuracies(path).column("clean")) == [80.5, 60.0, 10.0]
     assert len(caplog.records) == 1  # reported once

@@ -100,6 +100,9 @@ def test_what_is_odd_about_the_trainings_of_nds(tmp_path: Path, warnings: pytest
     assert found.column("accuracy").tolist()[:3] == [70, 69, 68]
     assert "2 records end before their last epoch; the error of the last one that they have counts" in warnings.text
     assert "cut.json: without a value, of 4 architectures: accuracy 1" in warnings.text
+    records[1]["params"] = "eleven"
+    with pytest.raises(InputError, match="params of row 2 is 'eleven', not a number"):
+        table(written(tmp_path / "word.json", records), "nds-resnet")
     with pytest.raises(InputError, match=r"its largest error is 0.31, a fraction, where NDS has percent"):
         table(written(tmp_path / "a.json", [nds_record("nds-resnet", 0, [0.4, 0.31])]), "nds-resnet")
 

@@ -18,12 +18,12 @@ class ColumnTable(ArrayTable):
         """The direction and the unit of each column."""
         return {name: quantity(name, values) for name, values in self.columns.items()}
 
-    def remarks(self) -> list[str]:
-        """That architectures have no value in a column, as a search or a ranking by it leaves them out."""
+    def lacking(self) -> list[str]:
+        """A line on architectures that have no value in a column, as a search or a ranking by it leaves them out."""
         lacking = {name: int((~np.isfinite(values)).sum()) for name, values in self.columns.items()}
         counts = ", ".join(f"{name} {count:,}" for name, count in lacking.items() if count)
         of = f"of {len(self.architectures):,} architectures"
-        return [*super().remarks(), *([f"{self.source}: without a value, {of}: {counts}"] if counts else [])]
+        return [f"{self.source}: without a value, {of}: {counts}"] if counts else []
 
     def direction(self, name: str) -> bool | None:
         return self.quantities[name].higher_is_better if name in self.quantities else True

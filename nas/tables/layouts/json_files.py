@@ -92,14 +92,15 @@ def _read_rows(path: Path, entries: Iterator[Any], origin: Origin, gathered: Gat
         raise origin.damaged(path, "it is not a list of rows")
     entries = itertools.chain([first], entries)
     if isinstance(first, dict) and "net" in first:
-        return gathered, _nds(path, entries, origin, gathered)
-    read = _pair if isinstance(first, list) else _record
-    for number, row in enumerate(entries, 1):
-        gathered.add(*read(path, row, number, origin))
-    for name in gathered.words.keys() & gathered.columns.keys():
-        number, word = gathered.words[name]
-        raise origin.damaged(path, f"{name} of row {number} is {word[:40]!r}, not a number")
-    return gathered, []
+        warnings = _nds(path, entries, origin, gathered)
+    else:
+        read, warnings = _pair if isinstance(first, list) else _record, []
+        for number, row in enumerate(entries, 1):
+            gathered.add(*read(path, row, number, origin))
+    for name, (number, word) in gathered.words.items():
+        if name in gathered.columns:
+            raise origin.damaged(path, f"{name} of row {number} is {word[:40]!r}, not a number")
+    return gathered, warnings
 
 
 def _nds(path: Path, records: Iterator[Any], origin: Origin, gathered: Gathered) -> list[str]:

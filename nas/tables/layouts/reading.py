@@ -52,7 +52,7 @@ class SpaceTable(ColumnTable):
         return [
             f"{self.source}: {used:,} of {self.rows_read:,} rows used{same}{f'; {why}' if why else ''}",
             f"columns: {columns}",
-            *super().remarks(),
+            *self.lacking(),
         ]
 
 
@@ -87,9 +87,10 @@ def read_columns(path: Path, space: SearchSpace[Any]) -> SpaceTable:
     table = SpaceTable(path, used.architectures, columns, space, used.count, used.dropped(), warnings)
     for warning in warnings:
         log_once(f"{path}: {warning}")
-    used_and_columns = 2  # lines
-    for remark in [*table.remarks()[: bool(table.dropped)], *table.remarks()[used_and_columns:]]:
-        log_once(remark)
+    if table.dropped:
+        log_once(table.remarks()[0])
+    for line in table.lacking():
+        log_once(line)
     return table
 
 
