@@ -9,14 +9,15 @@ from torch import Tensor
 
 from nas.core.errors import InputError
 from nas.strategies.proxies.base import BatchOptions, proxy
+from nas.strategies.proxies.passes.memory_order import channels_last, extremes
 from nas.strategies.proxies.passes.probe import Probe
 from nas.strategies.proxies.passes.quantities import Quantity, outputs, weight_grads
 
-AXES = {  # which entries of a tensor (B, C, H, W) or (outputs, inputs, k, k) one cosine runs over
-    "all": (0, 1, 2, 3),  # one cosine per layer
-    "first": (0,),  # the images or output channels; one cosine per remaining position
-    "rest": (1, 2, 3),  # one cosine per image or output channel
-    "not_second": (0, 2, 3),  # one cosine per channel or input channel
+AXES = {  # which dimensions of (B, H, W, C) or (outputs, k, k, inputs) one cosine runs over
+    "all": slice(None),  # one cosine per layer
+    "first": slice(1),  # the images or output channels; one cosine per remaining position
+    "rest": slice(1, None),  # one cosine per image or output channel
+    "not_second": slice(-1),  # one cosine per channel or input channel
 }
 
 
@@ -60,24 +61,20 @@ def cosines(a: Tensor, b: Tensor, axis: str, scaled: bool = True) -> Tensor:
     """
     if scaled:
         a, b = _scaled(a), _scaled(b)
+    a, b = channels_last(a), channels_last(b)
     if axis == "all":
-        a, b = _flat(a), _flat(b)
+        a, b = a.reshape(-1), b.reshape(-1)  # no copies if channels are last in memory
         dot, squares = torch.dot(a, b), torch.dot(a, a) * torch.dot(b, b)
     else:
-        dims = [dim for dim in AXES[axis] if dim < a.dim()]
-        dot, squares = (a * b).sum(dims), a.square().sum(dims) * b.square().sum(dims)
+        dims = tuple(range(a.dim()))[AXES[axis]]
+        dot, squares = (a * b).sum(dims), (a * a).sum(dims) * (b * b).sum(dims)
     return dot / squares.sqrt().clamp_min(torch.finfo(a.dtype).tiny)
 
 
 def _scaled(a: Tensor) -> Tensor:
-    """`a` scaled to a largest absolute entry of 1, which is found ten times faster than by a norm."""
-    least, most = torch.aminmax(a)
+    """`a` scaled to a largest absolute entry of 1."""
+    least, most = extremes(a)
     return a / torch.maximum(-least, most).clamp_min(torch.finfo(a.dtype).tiny)
-
-
-def _flat(a: Tensor) -> Tensor:
-    """All entries as one vector, channels last; no copy if they are last in memory."""
-    return (a.permute(0, 2, 3, 1) if a.dim() == 4 else a).reshape(-1)
 
 
 def packed(outputs: list[Tensor | None]) -> list[Tensor | None]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nas.core.errors import NasError
+from nas.strategies.proxies.passes.memory_order import extremes
 
 
 def grads_of(value: Tensor | Any, inputs: Sequence[Tensor], **settings: Any) -> list[Tensor]:
@@ -25,6 +26,6 @@ def check_finite(what: str, values: Tensor | Sequence[Tensor | None]) -> None:
     Otherwise, later comparisons, signs and clamps could turn them into ordinary numbers.
     """
     tensors = [values] if isinstance(values, Tensor) else values
-    extremes = [extreme for tensor in tensors if tensor is not None for extreme in tensor.aminmax()]  # of NaN: NaN
-    if not bool(torch.stack(extremes).isfinite().all()):
+    both = [extreme for tensor in tensors if tensor is not None for extreme in extremes(tensor)]
+    if not bool(torch.stack(both).isfinite().all()):
         raise NasError(f"The {what} is not finite (NaN or infinite): its values left the range of floats.")
