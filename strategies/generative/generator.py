@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -24,32 +27,71 @@ def two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 
 class Messages(nn.Module):
-    """One round of messages in one direction: a sum over the edges into a node, and a gated update of its half."""
+    """The weights of one round of messages in one direction: a sum over the edges into a node, and a gated update."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.message = nn.Linear(2 * HALF, MESSAGE)
+        self.message = nn.Linear(2 * HALF, MESSAGE)  # of the node that receives, and of the one that sends
         self.update = nn.GRUCell(MESSAGE, HALF)
 
-    def forward(self, half: Tensor, into: Tensor) -> Tensor:
-        """The new halves (B, v, 16); `into` (B, v, v) is 1 in row i, column j where a message goes from j to i."""
-        own, other = self.message.weight.split(HALF, dim=1)
-        received = into.sum(2, keepdim=True) * linear(half, own, self.message.bias) + into @ linear(half, other)
-        return self.update(received.flatten(0, 1), half.flatten(0, 1)).view_as(half)
+
+class Round:
+    """A round of messages in both directions at once: along the edges, and against them.
+
+    The first dimension of all tensors is the direction. Each half of a node is multiplied once, by all its weights: those
+    of the messages that it receives and sends, and those of its gates.
+    """
+
+    def __init__(self, along: Messages, against: Messages) -> None:
+        both = (along, against)
+        own, other = torch.stack([one.message.weight for one in both]).split(HALF, dim=2)
+        gates = torch.stack([one.update.weight_hh for one in both])
+        self.weights = torch.cat([own, other, gates], 1).transpose(1, 2)  # (2, 16, 32 + 32 + 48)
+        messages = torch.stack([one.message.bias for one in both])
+        of_gates = torch.stack([one.update.bias_hh for one in both])
+        self.bias = torch.cat([messages, torch.zeros_like(messages), of_gates], 1).unsqueeze(1)
+        self.input_weights = torch.stack([one.update.weight_ih for one in both]).transpose(1, 2)  # (2, 32, 48)
+        self.input_bias = torch.stack([one.update.bias_ih for one in both]).unsqueeze(1)
+
+    def __call__(self, halves: Tensor, into: Tensor) -> Tensor:
+        """The new halves (2, B, v, 16); `into` (2, B, v, v) is 1 in row i, column j where a message goes from j to i."""
+        _, count, nodes, _ = halves.shape
+        parts = torch.baddbmm(self.bias, halves.flatten(1, 2), self.weights)
+        own, other, gates, candidate = parts.split([MESSAGE, MESSAGE, 2 * HALF, HALF], dim=2)
+        own, other = (part.unflatten(1, (count, nodes)).flatten(0, 1) for part in (own, other))  # (2·B, v, 32)
+        edges = into.flatten(0, 1)
+        received = torch.baddbmm(edges.sum(2, keepdim=True) * own, edges, other).view(2, count * nodes, MESSAGE)
+        inputs = torch.baddbmm(self.input_bias, received, self.input_weights)
+        of_gates, of_candidate = inputs.split([2 * HALF, HALF], dim=2)
+        reset, keep = (of_gates + gates).sigmoid().chunk(2, dim=2)
+        new = torch.addcmul(of_candidate, reset, candidate).tanh()
+        return new.lerp(halves.flatten(1, 2), keep).view_as(halves)
 
 
 class ReadOut(nn.Module):
-    """The description of a graph: Σᵢ sigmoid(g(hᵢ)) · f(hᵢ) over its nodes; of a single node f(h) alone."""
+    """The weights of the description of a graph: Σᵢ sigmoid(g(hᵢ)) · f(hᵢ) over its nodes; of a single node f(h) alone."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = nn.Linear(STATE, 1)
         self.value = nn.Linear(STATE, STATE)
 
-    def forward(self, nodes: Tensor) -> Tensor:
-        """(B, 32) from the states of the nodes (B, v, 32)."""
-        value = self.value(nodes)
-        return value[:, 0] if nodes.shape[1] == 1 else (self.gate(nodes).sigmoid() * value).sum(1)
+
+class ReadOuts:
+    """Two descriptions of a graph at once."""
+
+    def __init__(self, *pair: ReadOut) -> None:
+        layers = [one.gate for one in pair] + [one.value for one in pair]
+        self.weight = torch.cat([layer.weight for layer in layers])  # (2 + 2·32, 32)
+        self.bias = torch.cat([layer.bias for layer in layers])
+
+    def __call__(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 32) each, from the states of the nodes (B, v, 32)."""
+        gates, values = linear(states, self.weight, self.bias).split([2, 2 * STATE], dim=2)
+        if states.shape[1] > 1:
+            values = gates.sigmoid().unsqueeze(3) * values.unflatten(2, (2, STATE))
+        first, second = values.sum(1).flatten(1).split(STATE, dim=1)
+        return first, second
 
 
 class Generator(nn.Module):
@@ -82,19 +124,26 @@ class Generator(nn.Module):
         first = z.new_zeros(len(z), self.kinds)
         first[:, INPUT] = 1.0
         types, edges = [CERTAIN * first], []
-        states = self.first(torch.cat([self.embedding(first), z], 1)).unsqueeze(1)  # (B, 1, 32)
+        rounds = [Round(along, against) for along, against in self._rounds]
+        read_outs = ReadOuts(self.graph, self.other_graph)
+        halves = _halves(self.first(torch.cat([self.embedding(first), z], 1)))  # (2, B, 1, 16)
         into = z.new_zeros(len(z), self.nodes, self.nodes)  # [b, target, source]
         for node in range(1, self.nodes):
-            described = torch.cat([self.graph(states), z], 1)  # (B, 64)
+            states = halves.permute(1, 2, 0, 3).flatten(2)  # (B, node, 32)
+            graph, other_graph = read_outs(states)
+            described = torch.cat([graph, z], 1)  # (B, 64)
             kind = self.next_type(described)
-            new = self.begin(torch.cat([self.embedding(kind), self.other_graph(states), z], 1))
+            new = self.begin(torch.cat([self.embedding(kind), other_graph, z], 1))
             edge = self._edges(states, new, described)  # (B, node)
             types.append(kind)
             edges.append(edge)
-            into = into.clone()
-            into[:, node, :node] = (edge.detach() > PRESENT).to(z.dtype)
+            into[:, node, :node] = edge.detach() > PRESENT
             if node + 1 < self.nodes:  # nothing follows the last one
-                states = self._passed(torch.cat([states, new.unsqueeze(1)], 1), into[:, : node + 1, : node + 1])
+                halves = torch.cat([halves, _halves(new)], 2)
+                known = into[:, : node + 1, : node + 1]
+                both_ways = torch.stack([known, known.transpose(1, 2)])
+                for one in rounds:
+                    halves = one(halves, both_ways)
         if ends:
             types[-1] = torch.zeros_like(first)
             types[-1][:, OUTPUT] = CERTAIN
@@ -108,13 +157,15 @@ class Generator(nn.Module):
         both = torch.cat([new, described], 1).unsqueeze(1).expand(-1, count, -1)
         return self.edge(torch.cat([states, both], 2)).squeeze(2)
 
-    def _passed(self, states: Tensor, into: Tensor) -> Tensor:
-        """The states after all rounds of messages."""
-        following, opposing = states.split(HALF, dim=2)
-        out_of = into.transpose(1, 2)
-        for along, against in zip(self.along, self.against):
-            following, opposing = along(following, into), against(opposing, out_of)
-        return torch.cat([following, opposing], 2)
+    @property
+    def _rounds(self) -> Iterator[tuple[Messages, Messages]]:
+        """The weights of each round, along the edges and against them."""
+        return zip(cast(Iterable[Messages], self.along), cast(Iterable[Messages], self.against))
+
+
+def _halves(state: Tensor) -> Tensor:
+    """(2, B, 1, 16): the halves of the states (B, 32) of one node, the first of which follows the edges."""
+    return state.unflatten(1, (2, 1, HALF)).transpose(0, 1)
 
 
 class Marginals(nn.Module):
