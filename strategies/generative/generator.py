@@ -38,8 +38,8 @@ class Messages(nn.Module):
 class Round:
     """A round of messages in both directions at once: along the edges, and against them.
 
-    The first dimension of all tensors is the direction. Each half of a node is multiplied once, by all its weights: those
-    of the messages that it receives and sends, and those of its gates.
+    The first dimension of all tensors is the direction. Each half of a node is multiplied once, by all its weights:
+    those of the messages that it receives and sends, and those of its gates.
     """
 
     def __init__(self, along: Messages, against: Messages) -> None:
@@ -54,7 +54,7 @@ class Round:
         self.input_bias = torch.stack([one.update.bias_ih for one in both]).unsqueeze(1)
 
     def __call__(self, halves: Tensor, into: Tensor) -> Tensor:
-        """The new halves (2, B, v, 16); `into` (2, B, v, v) is 1 in row i, column j where a message goes from j to i."""
+        """The new halves (2, B, v, 16); `into` (2, B, v, v) is 1 in row i, column j if a message goes from j to i."""
         _, count, nodes, _ = halves.shape
         parts = torch.baddbmm(self.bias, halves.flatten(1, 2), self.weights)
         own, other, gates, candidate = parts.split([MESSAGE, MESSAGE, 2 * HALF, HALF], dim=2)
@@ -69,7 +69,7 @@ class Round:
 
 
 class ReadOut(nn.Module):
-    """The weights of the description of a graph: Σᵢ sigmoid(g(hᵢ)) · f(hᵢ) over its nodes; of a single node f(h) alone."""
+    """The weights of the description of a graph: Σᵢ sigmoid(g(hᵢ))·f(hᵢ) over its nodes; of a single node f(h)."""
 
     def __init__(self) -> None:
         super().__init__()
