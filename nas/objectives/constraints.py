@@ -14,7 +14,7 @@ from nas.core.suggestions import suggest
 from nas.objectives.network_spec import NetworkSpec
 from nas.objectives.notation import LATENCY
 
-SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}
+SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}  # of a `Cost`, known without a table
 _FORM = re.compile(r"\s*([\w.:@-]+?)\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*(%?)\s*")
 
 

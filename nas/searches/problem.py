@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -74,16 +74,15 @@ class SearchProblem:
         return tuple(map(self._goal, self.terms))
 
     def _goal(self, term: Term) -> Goal:
-        own = self._own_direction(term.name)
-        return Goal(label(term.name), own() if term.higher_is_better is None else term.higher_is_better)
+        higher = self._own_direction(term.name) if term.higher_is_better is None else term.higher_is_better
+        return Goal(label(term.name), higher)
 
-    def _own_direction(self, name: str) -> Callable[[], bool]:
-        """Whether higher is better in a metric. The function raises InputError if its name does not say so."""
+    def _own_direction(self, name: str) -> bool:
+        """Whether higher is better in a metric. Raises InputError if its name does not say so."""
         source = source_of(name)
         if source == "table":
-            return partial(self.worker.columns([name]).higher_is_better, name)
-        higher = PROXIES.get(name).higher_is_better if source == "proxy" else source != LATENCY
-        return lambda: higher
+            return self.worker.columns([name]).higher_is_better(name)
+        return PROXIES.get(name).higher_is_better if source == "proxy" else source != LATENCY
 
     @cached_property
     def constraints(self) -> Constraints:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.core.execution.executor import ExecutorSettings, results_of
+from nas.objectives.constraints import SIZES
 from nas.objectives.directions import direction_remarks
 from nas.objectives.notation import parse
 from nas.strategies import Goal
@@ -25,7 +26,7 @@ from nas.studies.table_search_result import (
 )
 from nas.studies.table_search_runs import Job, SearchRuns, SearchTrace, scaled
 from nas.studies.table_search_settings import COUNTS, TableSearchSettings
-from nas.studies.table_view import SIZES, table_view
+from nas.studies.table_view import table_view
 from nas.tables import HasCollection
 
 SEEDS_OF_A_JOB = 10

@@ -11,6 +11,7 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.core.limit import Limits
+from nas.objectives.constraints import SIZES
 from nas.objectives.notation import GRAPH, parse
 from nas.search_spaces import SearchSpace
 from nas.searches.percentile_ranks import default_columns
@@ -23,7 +24,6 @@ from nas.tables.base import undirected
 from nas.tables.collection import SCORES
 
 MAX_LISTED = 100_000  # architectures of a space whose strings are listed
-SIZES = {"params": lambda cost: cost.params, "flops": lambda cost: cost.macs}  # known without a table
 
 
 @dataclass(frozen=True)

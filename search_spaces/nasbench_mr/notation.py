@@ -84,6 +84,8 @@ def _configuration(record: RecordReader) -> Configuration:
             parts[-1] = parts[-1]._replace(modules=parts[-1].modules + 1)
         elif now == len(parts) + 1:
             parts.append(part)
+        elif now > len(parts):
+            raise NotationError(f"a row of {_branches(now)} before those of {_branches(len(parts) + 1)}", row.place)
         else:
             raise NotationError(f"a row of {_branches(now)} after those of {_branches(len(parts))}", row.place)
         if parts[-1].modules > MAX_MODULES:

@@ -74,7 +74,7 @@ def test_it_is_read_as_users_have_it() -> None:
         (changed("inverted_residual_setting", 4, to=[3, [2, 1, 1], [24, 48, 64]]), "rows of 1 to 3 instead of"),
         (
             changed("inverted_residual_setting", 0, to=[2, [1, 2], [32, 40]]),
-            "a row of 2 branches after those of 0",
+            "a row of 2 branches before those of 1 branch",
         ),
         (changed("inverted_residual_setting", 4, to=[1, [1], [24]]), "a row of 1 branch after those of 3 branches"),
         (changed("inverted_residual_setting", 2, 2, 0, to=48), "a row that differs from the row of 2 branches before"),
