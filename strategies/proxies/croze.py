@@ -99,7 +99,7 @@ def _stacked(group: list[Tensor]) -> list[Tensor]:
     """Copies of tensors of one shape as parts of one tensor, channels last if they were last before."""
     if group[0].dim() < 4 or not group[0].is_contiguous(memory_format=torch.channels_last):
         return list(torch.stack(group))
-    return [z.permute(0, 3, 1, 2) for z in torch.stack([z.permute(0, 2, 3, 1) for z in group])]
+    return [z.permute(0, 3, 1, 2) for z in torch.stack([channels_last(z) for z in group])]
 
 
 def _uses(options: CRoZeOptions) -> list[Quantity]:

@@ -50,7 +50,7 @@ def test_channels_are_last() -> None:
 @pytest.mark.parametrize("axis", AXES)
 @pytest.mark.parametrize("shape", [(3, 5, 4, 2), (4, 9)])
 def test_cosines_do_not_depend_on_the_layout(axis: str, shape: tuple[int, ...]) -> None:
-    """Each cosine by itself, by numpy's order of dimensions; the two tensors may differ in their layout."""
+    """They are those of torch's own function for the vectors by the published order of dimensions (B, C, H, W)."""
     draws = torch.Generator().manual_seed(1)
     a, b = torch.randn(shape, generator=draws), torch.randn(shape, generator=draws)
     over = {"all": (0, 1, 2, 3), "first": (0,), "rest": (1, 2, 3), "not_second": (0, 2, 3)}[axis]
