@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from nas.core.io.checkpoint import State
+from nas.strategies.acquisition import limit_penalty
 from nas.strategies.base import A, Strategy, all_random
-from nas.strategies.predictors.base import Predictor
+from nas.strategies.predictors.base import Prediction, Predictor
 
 MAX_DRAWS = 100  # attempts to find a random architecture of a class not proposed yet
 
@@ -176,12 +177,15 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         return [arch for arch, good in zip(candidates, usable) if good], features[usable]
 
     def _order(
-        self, mean: np.ndarray, sd: np.ndarray, fitness: np.ndarray, quantities: Callable[[], np.ndarray]
+        self, mean: np.ndarray, sd: np.ndarray, fitness: np.ndarray, quantities: Callable[[], Prediction]
     ) -> np.ndarray:
         """The candidates (m,), the best first; `quantities()` predicts what is limited (m, limits), if anything is."""
         noise = np.random.default_rng(self.rng.getrandbits(64))
-        worth = self._acquisition(mean, sd, self._best(fitness), noise)
-        return self.limits.order(worth, quantities()) if self.limits else np.argsort(-worth, kind="stable")
+        best = self._best(fitness)
+        if self.limits.joint:
+            return self.limits.order(self._acquisition(mean, sd, best, noise), quantities().mean)
+        penalty = limit_penalty(self.limits, *quantities()) if self.limits else None
+        return np.argsort(-self._acquisition(mean, sd, best, noise, penalty), kind="stable")
 
     def _best(self, fitness: np.ndarray) -> float:
         """The best fitness observed within the limits; the least of all if none is within them."""
@@ -190,14 +194,15 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         within = fitness[self.limits.feasible(self._observed_quantities())]
         return float(within.max() if len(within) else fitness.min())
 
-    def _quantities(self, seen: np.ndarray, values: np.ndarray, features: np.ndarray) -> np.ndarray:
+    def _quantities(self, seen: np.ndarray, values: np.ndarray, features: np.ndarray) -> Prediction:
         """Predictions (m, limits) of the limited quantities for `features` (m, d), each by a model of its own."""
         predicted = []
         for column in values.T:
             model = self._limit_model(self.rng.getrandbits(32))
             model.library = self.library
-            predicted.append(model.fit(seen, column).predict(features).mean)
-        return np.stack(predicted, axis=1)
+            predicted.append(model.fit(seen, column).predict(features))
+        means, sds = zip(*predicted)
+        return Prediction(np.stack(means, axis=1), np.stack(sds, axis=1))
 
     def _limit_model(self, seed: int) -> Predictor:
         """A new predictor of a limited quantity, which is not fitted yet."""
@@ -224,8 +229,18 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         """A new predictor, which is not fitted yet."""
 
     @abstractmethod
-    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
-        """The acquisition function (m,), more is better, from the prediction and the best observed fitness."""
+    def _acquisition(
+        self,
+        mean: np.ndarray,
+        sd: np.ndarray,
+        best: float,
+        noise: np.random.Generator,
+        penalty: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The acquisition function (m,), more is better, from the prediction and the best observed fitness.
+
+        `penalty`: that of being outside a limit (`nas.strategies.acquisition.limit_penalty`), where there are limits.
+        """
 
     def _mutations(self, parents: list[A], tries: int, count: int) -> dict[str, A]:
         """Mutations of classes not proposed yet: `tries` mutations of each parent in turn, until there are `count`."""

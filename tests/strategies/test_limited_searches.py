@@ -13,6 +13,7 @@ from nas.core.limit import Limit, Limits
 from nas.search_spaces import NASBench201
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 from nas.strategies.model_based import ModelBasedStrategy
+from nas.strategies.predictors.base import Prediction
 
 SPACE = NASBench201()
 LIMITS = Limits((Limit("cost", "<=", 1.0),))
@@ -99,3 +100,19 @@ def test_the_best_so_far_is_within_the_limits() -> None:
     assert metrics(strategy._ranking()[0])["cost"] <= 1
     strategy.limited = {key: [9.0] for key in strategy.observed}
     assert strategy._best(fitness) == fitness.min()
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if not name.startswith("agnet")])
+def test_what_is_surely_within_and_worthless_comes_after_what_may_be_within_and_good(name: str) -> None:
+    """A cell whose output is constant is fast: a search that asks for these finds nothing else."""
+    strategy = made(name, 0, Limits((Limit("cost", "<=", 2.0),)))
+    assert isinstance(strategy, ModelBasedStrategy)
+    worthless, outside = SPACE.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"), SPACE.largest()
+    strategy.tell(worthless, {"score": 0.0, "cost": 1.0})
+    strategy.tell_infeasible(outside, {"score": 50.0, "cost": 9.0})
+    mean, sd = np.array([0.0, 30.0, 45.0, 0.0]), np.array([0.01, 5.0, 5.0, 0.02])
+    quantities = Prediction(np.array([[1.0], [3.0], [9.0], [1.5]]), np.array([[0.1], [1.0], [0.1], [0.1]]))
+    fitness = np.array([0.0, 50.0])
+    assert strategy._order(mean, sd, fitness, lambda: quantities)[0] == 1
+    no_chance = Prediction(quantities.mean, np.full((4, 1), 1e-3))
+    assert set(strategy._order(mean, sd, fitness, lambda: no_chance)[:2]) == {0, 3}
