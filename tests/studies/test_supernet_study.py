@@ -18,7 +18,7 @@ from nas.search_spaces import NASBench201
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.studies.plots import trajectories
 from nas.studies.supernets import runs
-from nas.studies.supernets.judge import TESTED, RandomCells, _judged, compare, convolutions, judge
+from nas.studies.supernets.judge import ADVERSARIAL, TESTED, RandomCells, _judged, compare, convolutions, judge
 from nas.studies.supernets.plan import EQUAL, OWN, PROTOCOL, VARIANTS, Planned, planned, shortened
 from nas.studies.supernets.runs import Epoch, Found, Rows, compute, planned_search
 
@@ -163,11 +163,36 @@ def test_cells_are_judged_by_their_share_of_worse_ones() -> None:
     scores = [convolutions(cell) + cell.operations.count("skip_connect") / 100 for cell in classes]
     own = Tables().values(TESTED, [str(SPACE.canonical(SPACE.parse(pools)))])[0]
     share = 100 * (np.mean(np.array(scores) < own) + np.mean(np.isclose(scores, own)) / 2)
-    assert darts.among_equals == [pytest.approx(share)]
+    assert darts.among_equals == {TESTED: [pytest.approx(share)]}
     assert compare(found, cells) == []
     best, worst = (uniform_sum([value / 100 for value in row.percentiles[TESTED] if value]) for row in (gdas, darts))
-    assert (gdas.p_random, darts.p_random) == tuple(holm([best, worst]))
-    assert (drawn.p_random, largest.p_random) == (None, None)
+    assert (gdas.p_random[TESTED], darts.p_random[TESTED]) == tuple(holm([best, worst]))
+    assert (drawn.p_random, largest.p_random) == ({}, {})
+
+
+def test_cells_with_adversarial_training_are_tested_by_a_column_of_their_own() -> None:
+    class Two(Tables):
+        """The second column prefers cells with few convolutions."""
+
+        def values(self, name: str, archs: list[str]) -> np.ndarray:
+            return super().values(name, archs) * (-1 if name == ADVERSARIAL else 1)
+
+    cells = RandomCells(Two(), ("clean", TESTED, ADVERSARIAL))  # type: ignore[arg-type]
+    assert cells.tested == [TESTED, ADVERSARIAL]
+    found = [Found("darts", OWN, seed, cell_with(0), 1, 1, 1) for seed in range(7)]
+    found += [Found("rnas-uniform", OWN, seed, cell_with(3), 1, 1, 1) for seed in range(7)]
+    rows = judge(found, cells)[:2]
+    for name in (TESTED, ADVERSARIAL):
+        raw = [uniform_sum([value / 100 for value in row.percentiles[name] if value]) for row in rows]
+        assert [row.p_random[name] for row in rows] == holm(raw)
+    for row in rows:
+        assert list(row.p_random) == list(row.among_equals) == [TESTED, ADVERSARIAL]
+        for values in (row.percentiles, row.among_equals):
+            np.testing.assert_allclose(values[ADVERSARIAL], 100 - np.array(values[TESTED], dtype=float))
+    standard, adversarial = compare(found, cells)
+    assert (standard.column, adversarial.column) == (TESTED, ADVERSARIAL)
+    assert standard.difference == -adversarial.difference > 0
+    assert standard.p == adversarial.p == pytest.approx(2 / 2**7)  # one comparison in each column
 
 
 def test_a_robust_term_is_compared_with_its_base_over_common_seeds() -> None:
@@ -191,7 +216,7 @@ def cell_with(large: int) -> str:
 class ByConvolutions:
     """In place of the random cells: a percentile is ten times the number of 3×3 convolutions."""
 
-    columns = ()
+    columns = tested = (TESTED,)
 
     def percentile(self, column: str, cell: Any, equals: bool = False) -> float:
         return 10.0 * convolutions(cell)

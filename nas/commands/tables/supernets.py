@@ -32,8 +32,8 @@ class Supernets(Command):
     arguments = (
         Option("robustness", "The folder of the robustness dataset (Jung et al. 2023).", "DIR", Path),
         DATASET,
-        Option("robbench", "NAS-RobBench-201; columns robbench:NAME.", "CSV", Path),
-        Option("columns", "Columns, separated by commas; by default clean, attacks and HRS.", default=""),
+        Option("robbench", "NAS-RobBench-201, for cells that are trained adversarially.", "CSV", Path),
+        Option("columns", "Columns, separated by commas; by default clean, attacks and HRS of each table.", default=""),
         Option("rows", "The folder of finished searches.", "DIR", Path, ...),
         Option("plan", "Which searches: comparison, screening or fresh.", default="comparison"),
         Option("images", "An .npz file of training images; makes the searches that are missing.", "FILE", Path),
@@ -62,7 +62,7 @@ class Supernets(Command):
         plot: Path | None,
     ) -> None:
         from nas.searches.percentile_ranks import default_columns
-        from nas.studies.supernets.judge import TESTED, RandomCells, judge
+        from nas.studies.supernets.judge import OF_ROBBENCH, TESTED, RandomCells, judge
         from nas.studies.supernets.making import make
         from nas.studies.supernets.plan import COMPARED
         from nas.studies.supernets.runs import Rows
@@ -81,7 +81,10 @@ class Supernets(Command):
                 f"Expected strategies of the study but got {', '.join(unknown)}; they are {', '.join(known)}."
             )
         opened = files.opened(dataset)
-        chosen = names_in(columns) or [name for name in default_columns(opened) if name != "square@1"]
+        chosen = names_in(columns) or [
+            *(name for name in default_columns(opened) if name != "square@1"),
+            *(OF_ROBBENCH if robbench is not None else ()),
+        ]
         opened.chosen(chosen)
         if images is not None:
             names = names_in(strategies)
@@ -98,20 +101,21 @@ class Supernets(Command):
         judged = judge(found, cells, chosen_plan.variants)
         files.write(lambda: csv_rows(judged), lambda kind: _picture(paths, kind))
         value, text = _conclusions(chosen_plan, found, cells)
-        output.emit({"rows": [one.to_json() for one in judged], **value}, "\n".join([*_text(judged, chosen), *text]))
+        lines = [*_text(judged, chosen, cells.tested), *text]
+        output.emit({"rows": [one.to_json() for one in judged], **value}, "\n".join(lines))
 
 
 def _conclusions(plan: Plan, found: list[Found], cells: RandomCells) -> tuple[Json, list[str]]:
-    """What follows from the rows by the column that decides, if it is among those of `cells`: as JSON and as text."""
+    """What follows from the rows by the columns that decide, if `cells` has them: as JSON and as text."""
     from nas.studies.supernets.goal import best, goals
     from nas.studies.supernets.judge import TESTED, compare
     from nas.studies.supernets.plan import COMPARED
     from nas.studies.supernets.screening import SCREENING
 
-    known = TESTED in cells.columns
     if plan is COMPARED:
-        compared = compare(found, cells) if known else []
+        compared = compare(found, cells)
         return {"comparisons": [one.to_json() for one in compared]}, _of_comparisons(compared)
+    known = TESTED in cells.columns
     reached = goals(found, cells, plan.variants) if known else []
     value: Json = {"goals": [one.to_json() for one in reached]}
     text = _of_goals(reached) if known else []
@@ -159,28 +163,30 @@ def csv_rows(judged: list[Judged]) -> str:
     return csv_text(lines)
 
 
-def _text(judged: list[Judged], columns: list[str]) -> list[str]:
+def _text(judged: list[Judged], columns: list[str], tested: list[str]) -> list[str]:
     from nas.report.text import table_lines
 
+    tests = [title for name in tested for title in (f"p random ({name})", f"among equals ({name})")]
     costs = ["3x3", "skips", "agreement", "passes", "seconds"]
-    lines = [["", "length", "seeds", *columns, "p random", "among equals", *costs]]
+    lines = [["", "length", "seeds", *columns, *tests, *costs]]
     for one in judged:
         agreement = "-" if one.agreement is None else f"{one.agreement:.2f}"
         figures = [f"{one.convolutions:.1f}", f"{one.skips:.1f}", agreement, f"{one.passes:,.0f}", f"{one.seconds:.0f}"]
-        percentiles = [*map(_over_seeds, one.percentiles.values())]
-        p = "-" if one.p_random is None else f"{one.p_random:.3f}"
-        begin = [one.strategy, one.length or "-", str(one.seeds)]
-        lines.append([*begin, *percentiles, p, _over_seeds(one.among_equals), *figures])
+        line = [one.strategy, one.length or "-", str(one.seeds), *map(_over_seeds, one.percentiles.values())]
+        for name in tested:
+            line += [f"{one.p_random[name]:.3f}" if name in one.p_random else "-", _over_seeds(one.among_equals[name])]
+        lines.append([*line, *figures])
     return [
         "median percentile among the cells without none (smallest - largest over seeds)",
-        "p random: that those in HRS under PGD are of random cells, corrected by Holm for all searches",
+        "p random: that the percentiles in a column are those of random cells, corrected by Holm for all searches",
         *table_lines(lines),
     ]
 
 
 def _of_comparisons(compared: list[Comparison]) -> list[str]:
     return [
-        f"{each.strategy} - {each.base}: {each.difference:+.1f} over {each.seeds} seeds, p = {each.p:.3f} (Holm)"
+        f"{each.column}, {each.strategy} - {each.base}: {each.difference:+.1f} over {each.seeds} seeds, "
+        f"p = {each.p:.3f} (Holm)"
         for each in compared
     ]
 

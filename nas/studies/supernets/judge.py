@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from statistics import fmean, median
@@ -19,7 +19,9 @@ from nas.studies.supernets.plan import COMPARISONS, OWN, VARIANTS, Variant
 from nas.studies.supernets.runs import Found
 from nas.tables import Collection
 
-TESTED = "hrs:pgd@1"
+TESTED = "hrs:pgd@1"  # of cells with standard training
+ADVERSARIAL = "robbench:hrs:pgd@8"  # of cells with adversarial training (NAS-RobBench-201)
+OF_ROBBENCH = ("robbench:clean", "robbench:fgsm@8", "robbench:pgd@8", "robbench:autoattack", ADVERSARIAL)
 MIN_PAIRS = 6  # with fewer seeds no p-value of a sign-flip test is below .05
 RANDOM, DRAWS = "random cells", 20
 WIDEST = "six 3x3 convolutions"  # the largest cell, and what a search by `params` finds
@@ -33,19 +35,21 @@ class Judged(Record):
     length: str
     seeds: int
     percentiles: dict[str, list[float | None]]  # by column, one of each seed, of the cells without `none`
-    among_equals: list[float | None]  # in TESTED, of the cells with as many 3×3 convolutions
+    among_equals: dict[str, list[float | None]]  # by tested column, of the cells with as many 3×3 convolutions
     convolutions: float  # mean number of 3×3 ones
     skips: float
     passes: float
     seconds: float
     agreement: float | None  # mean share of edges with the same operation, over pairs of seeds
-    p_random: float | None = None  # of the percentiles in TESTED being those of random cells; Holm over all rows
+    p_random: dict[str, float] = field(default_factory=dict)  # by tested column, of being random cells; Holm over rows
 
 
 @dataclass(frozen=True)
 class Comparison(Record):
-    """The percentile in TESTED of a strategy minus that of its base, over common seeds; Holm over all comparisons."""
+    """The percentile of a strategy in a tested column minus that of its base, over common seeds; Holm over those of
+    the column."""
 
+    column: str
     strategy: str
     base: str
     seeds: int
@@ -59,6 +63,11 @@ class RandomCells:
 
     tables: Collection
     columns: Sequence[str]
+
+    @property
+    def tested(self) -> list[str]:
+        """The columns by which searches are tested, as far as they are known."""
+        return [name for name in (TESTED, ADVERSARIAL) if name in self.columns]
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -103,7 +112,8 @@ def judge(found: Sequence[Found], cells: RandomCells, variants: Sequence[Variant
             mine = [one for one in found if (one.strategy, one.length) == (name, length)]
             if mine:
                 rows.append(_judged(name, length, mine, [space.parse(one.arch) for one in mine], cells))
-    rows = tested_against_random(rows)
+    for column in cells.tested:
+        rows = tested_against_random(rows, column)
     drawn = [cells.cells[number] for number in np.random.default_rng(0).permutation(len(cells.cells))[:DRAWS]]
     random = [Found(RANDOM, "", number, str(cell), 0, 0, 0) for number, cell in enumerate(drawn)]
     largest = Found(WIDEST, "", 0, str(space.largest()), 0, 0, 0)
@@ -114,12 +124,15 @@ def judge(found: Sequence[Found], cells: RandomCells, variants: Sequence[Variant
     ]
 
 
-def tested_against_random(rows: Sequence[Judged]) -> list[Judged]:
-    """The rows with `p_random`: percentiles of random cells are nearly uniform, up to cells of equal values."""
-    known = [[value for value in row.percentiles.get(TESTED, []) if value is not None] for row in rows]
+def tested_against_random(rows: Sequence[Judged], column: str) -> list[Judged]:
+    """The rows with `p_random` of a column: percentiles of random cells are nearly uniform, up to equal cells."""
+    known = [[value for value in row.percentiles[column] if value is not None] for row in rows]
     raw = [uniform_sum([value / 100 for value in values]) for values in known if values]
     corrected = iter(holm(raw))
-    return [replace(row, p_random=next(corrected)) if values else row for row, values in zip(rows, known)]
+    return [
+        replace(row, p_random={**row.p_random, column: next(corrected)}) if values else row
+        for row, values in zip(rows, known)
+    ]
 
 
 def _judged(name: str, length: str, found: Sequence[Found], archs: Sequence[Cell], cells: RandomCells) -> Judged:
@@ -130,7 +143,7 @@ def _judged(name: str, length: str, found: Sequence[Found], archs: Sequence[Cell
         length,
         len(found),
         {column: [cells.percentile(column, cell) for cell in archs] for column in cells.columns},
-        [cells.percentile(TESTED, cell, equals=True) for cell in archs] if TESTED in cells.columns else [],
+        {column: [cells.percentile(column, cell, equals=True) for cell in archs] for column in cells.tested},
         fmean(map(convolutions, archs)),
         fmean(cell.operations.count("skip_connect") for cell in archs),
         median(one.passes for one in found),
@@ -140,9 +153,13 @@ def _judged(name: str, length: str, found: Sequence[Found], archs: Sequence[Cell
 
 
 def compare(found: Sequence[Found], cells: RandomCells) -> list[Comparison]:
-    """The planned comparisons that have enough common seeds, by exact sign-flip tests."""
+    """The planned comparisons that have enough common seeds, by exact sign-flip tests in each tested column."""
+    return [one for column in cells.tested for one in _compared(found, cells, column)]
+
+
+def _compared(found: Sequence[Found], cells: RandomCells, column: str) -> list[Comparison]:
     space, raw = NASBench201(), []
-    percents = [(one, cells.percentile(TESTED, space.parse(one.arch))) for one in found if one.length == OWN]
+    percents = [(one, cells.percentile(column, space.parse(one.arch))) for one in found if one.length == OWN]
     by_seed = {(one.strategy, one.seed): percent for one, percent in percents if percent is not None}
     for strategy, base in COMPARISONS:
         seeds = [seed for name, seed in by_seed if name == strategy and (base, seed) in by_seed]
@@ -150,4 +167,4 @@ def compare(found: Sequence[Found], cells: RandomCells) -> list[Comparison]:
             differences = [by_seed[strategy, seed] - by_seed[base, seed] for seed in seeds]
             raw.append((strategy, base, len(seeds), fmean(differences), sign_flip(differences)))
     corrected = holm([row[4] for row in raw])
-    return [Comparison(*row[:4], p) for row, p in zip(raw, corrected)]
+    return [Comparison(column, *row[:4], p) for row, p in zip(raw, corrected)]

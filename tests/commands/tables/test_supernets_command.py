@@ -33,6 +33,15 @@ def test_found_cells_have_percentiles_and_a_csv_file(tmp_path: Path, data_dir: P
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     text = nas("tables", "supernets", *tables, cwd=tmp_path).stdout
     assert "six 3x3 convolutions" in text
+    assert "robbench" not in text
+    robbench = ("--robbench", str(data_dir / "nasbench201" / "nas_robbench_201_cifar10.csv"))
+    rows = nas_json("tables", "supernets", *tables, *robbench, cwd=tmp_path)["rows"]
+    assert rows[0]["p_random"].keys() == rows[0]["among_equals"].keys() == {"hrs:pgd@1", "robbench:hrs:pgd@8"}
+    assert rows[-1]["percentiles"]["robbench:autoattack"] == pytest.approx([99.4], abs=0.4)
+    assert rows[0]["percentiles"].items() >= gdas["percentiles"].items()
+    text = nas("tables", "supernets", *tables, *robbench, cwd=tmp_path).stdout
+    assert "p random (hrs:pgd@1)" in text
+    assert "among equals (robbench:hrs:pgd@8)" in text
 
 
 def test_a_screening_names_the_best_two_for_other_seeds(tmp_path: Path, data_dir: Path) -> None:
