@@ -112,12 +112,18 @@ class BatchedStrategy(Strategy[A]):
     def _ranking(self) -> list[A]:
         """The observed architectures, the best first; those of equal fitness in the order observed.
 
-        Those outside a limit come after all others.
+        Those outside a limit come after all others, without joint ranks the nearest to it first (Deb 2000), so that a
+        search which knows none within it goes towards it.
         """
         if self.limits and self.observed:
-            fitness = np.array([fit for _, fit in self.observed.values()])
-            archs = [arch for arch, _ in self.observed.values()]
-            return [archs[row] for row in self.limits.order(fitness, self._observed_quantities())]
+            archs, fitness = zip(*self.observed.values())
+            quantities = self._observed_quantities()
+            if self.limits.joint:
+                order = self.limits.order(np.array(fitness), quantities)
+            else:
+                outside = ~self.limits.feasible(quantities)
+                order = np.lexsort((-np.array(fitness), self.limits.excess(quantities), outside))
+            return [archs[row] for row in order]
         return [arch for arch, _ in sorted(self.observed.values(), key=lambda pair: -pair[1])]
 
     def _observed_quantities(self) -> np.ndarray:
