@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr, ndtr
+from scipy.special import erfcx, ndtr
 
 from nas.core.errors import InputError
-from nas.core.limit import Limits
 from nas.core.suggestions import suggest
 
 FAR = 100.0  # standard deviations below the best; farther away, the series for the logarithm is exact to 1e-13
@@ -24,18 +23,9 @@ def check_acquisition(name: str) -> None:
 
 
 def acquisition(
-    name: str,
-    mean: np.ndarray,
-    sd: np.ndarray,
-    best: float,
-    kappa: float,
-    noise: np.random.Generator,
-    penalty: np.ndarray | None = None,
+    name: str, mean: np.ndarray, sd: np.ndarray, best: float, kappa: float, noise: np.random.Generator
 ) -> np.ndarray:
     """The values (m,) of the acquisition function of that name; `best` is the largest observed fitness.
-
-    In a search with limits (`penalty` as `limit_penalty` gives it), the result is `within_limits` of these values, and
-    of the mean for `ei`, which is then the same as `mean`.
 
     mean: the mean itself.
     ucb: mean + kappa·sd. Source: Srinivas et al., ICML 2010 (arXiv:0912.3995), with a constant kappa.
@@ -45,41 +35,13 @@ def acquisition(
     where sd is 0), the larger mean is better. In floats the improvement itself is 0 for every mean more than about 38
     sd below the best, so all such candidates would be equal.
     """
-    if name == "ei" and penalty is None:
-        return ranks(log_expected_improvement(mean, sd, best), mean)
     if name == "ucb":
-        worth = mean + kappa * sd
-    elif name == "thompson":
-        worth = noise.normal(mean, sd)
-    else:
-        worth = mean
-    return worth if penalty is None else within_limits(worth, sd, best, penalty)
-
-
-def within_limits(worth: np.ndarray, sd: np.ndarray, best: float, penalty: np.ndarray) -> np.ndarray:
-    """The ranks (m,) of candidates by log E max(0, N(worth, sd) − best) + penalty (`limit_penalty`).
-
-    `best` is the largest fitness within the limits. What is surely within them and surely no better comes after what
-    may be both. Of equal values (-inf where sd is 0) the larger penalty wins, then the larger worth. The idea:
-    Schonlau, Welch and Jones 1998, and Gardner et al., ICML 2014, who multiply the expected improvement by P itself.
-    """
-    return ranks(log_expected_improvement(worth, sd, best) + penalty, ranks(penalty, worth))
-
-
-def limit_penalty(limits: Limits, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """Σ min(0, log 2P) over the limits, from the prediction (m, limits) of the limited quantities; (m,).
-
-    P = Φ((bound − mean) / sd), for a lower bound Φ((mean − bound) / sd), is the probability that the limit holds. What
-    is predicted to be within all limits, so that no P is below ½, has 0: without this, candidates near a bound, where
-    the best of an accuracy within a latency lies, come too late. -inf where a mean is outside and its sd is 0.
-    """
-    penalty = np.zeros(len(mean))
-    for one, average, spread in zip(limits.parts, mean.T, sd.T):
-        room = one.bound - average if one.upper else average - one.bound
-        with np.errstate(divide="ignore", invalid="ignore"):  # in values that `where` discards
-            z = np.where(spread > 0, room / spread, np.where(room < 0, -np.inf, 0.0))
-        penalty += np.minimum(0.0, np.log(2) + log_ndtr(z))
-    return penalty
+        return mean + kappa * sd
+    if name == "thompson":
+        return noise.normal(mean, sd)
+    if name == "ei":
+        return ranks(log_expected_improvement(mean, sd, best), mean)
+    return mean
 
 
 def log_expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> np.ndarray:

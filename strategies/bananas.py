@@ -9,7 +9,6 @@ import numpy as np
 
 from nas.core.errors import InputError
 from nas.search_spaces.base import SearchSpace
-from nas.strategies.acquisition import acquisition
 from nas.strategies.model_based import ModelBasedStrategy
 from nas.strategies.option_error import OptionError
 from nas.strategies.predictors.base import Predictor
@@ -85,12 +84,5 @@ class Bananas(ModelBasedStrategy[Any]):
     def _model(self, seed: int) -> Predictor:
         return Networks(seed, self.options.networks())
 
-    def _acquisition(
-        self,
-        mean: np.ndarray,
-        sd: np.ndarray,
-        best: float,
-        noise: np.random.Generator,
-        penalty: np.ndarray | None = None,
-    ) -> np.ndarray:
-        return acquisition("thompson", mean, sd, best, 0.0, noise, penalty)
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+        return noise.normal(mean, sd)

@@ -52,12 +52,5 @@ class BO(PoolStrategy):
     def _model(self, seed: int) -> Predictor:
         return GaussianProcess(seed, self.options.process())
 
-    def _acquisition(
-        self,
-        mean: np.ndarray,
-        sd: np.ndarray,
-        best: float,
-        noise: np.random.Generator,
-        penalty: np.ndarray | None = None,
-    ) -> np.ndarray:
-        return acquisition(self.options.acquisition, mean, sd, best, self.options.kappa, noise, penalty)
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+        return acquisition(self.options.acquisition, mean, sd, best, self.options.kappa, noise)

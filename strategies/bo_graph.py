@@ -12,7 +12,7 @@ from nas.core.config.conditions import Condition
 from nas.strategies.acquisition import acquisition, check_acquisition, log_expected_improvement
 from nas.strategies.option_error import OptionError
 from nas.strategies.pool import SAMPLED, Features, PoolOptions, PoolStrategy
-from nas.strategies.predictors.base import Prediction, Predictor
+from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
 from nas.strategies.whole_space import WholeSpace
 
@@ -98,7 +98,7 @@ class BOGraph(PoolStrategy):
             limited = [self._observed_quantities()] if self.limits else []
             targets = np.column_stack([fitness, *limited])[learnt]
             mean, sd = whole.predict(observed[learnt].tolist(), targets, rows)
-            order = self._order(mean[:, 0], sd[:, 0], fitness, lambda: Prediction(mean[:, 1:], sd[:, 1:]))
+            order = self._order(mean[:, 0], sd[:, 0], fitness, lambda: mean[:, 1:])
             best = [every.archs[row] for row in rows[order[:count]]]
         return self._filled_up(best, count)
 
@@ -108,23 +108,15 @@ class BOGraph(PoolStrategy):
     def _model(self, seed: int) -> Predictor:
         return Matern(seed, self.options.process())
 
-    def _acquisition(
-        self,
-        mean: np.ndarray,
-        sd: np.ndarray,
-        best: float,
-        noise: np.random.Generator,
-        penalty: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
         options = self.options
-        if options.acquisition == "ei" and penalty is None:
+        if options.acquisition == "ei":
             worth = log_expected_improvement(mean, sd, best)
         else:
-            worth = acquisition(options.acquisition, mean, sd, best, options.kappa, noise, penalty)
+            worth = acquisition(options.acquisition, mean, sd, best, options.kappa, noise)
         if not options.explore:
             return worth
-        hopeful = acquisition("ucb", mean, sd, best, options.kappa, noise, penalty)
-        return taken_in_turn(worth, hopeful, options.explore, len(self.asked))
+        return taken_in_turn(worth, mean + options.kappa * sd, options.explore, len(self.asked))
 
 
 def taken_in_turn(first: np.ndarray, second: np.ndarray, every: int, begun: int) -> np.ndarray:

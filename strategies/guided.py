@@ -68,18 +68,11 @@ class Guided(PoolStrategy):
     def _model(self, seed: int) -> Predictor:
         return PREDICTORS.get(self.options.predictor)(seed)
 
-    def _acquisition(
-        self,
-        mean: np.ndarray,
-        sd: np.ndarray,
-        best: float,
-        noise: np.random.Generator,
-        penalty: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
         options = self.options
         if options.acquisition == "ei" and self.rules == 1:
             return expected_improvement(mean, sd, best)
-        return acquisition(options.acquisition, mean, sd, best, options.kappa, noise, penalty)
+        return acquisition(options.acquisition, mean, sd, best, options.kappa, noise)
 
     def state_dict(self) -> State:
         return {**super().state_dict(), "rules": self.rules}

@@ -8,9 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from nas.core.io.checkpoint import State
-from nas.strategies.acquisition import limit_penalty
 from nas.strategies.base import A, Strategy, all_random
-from nas.strategies.predictors.base import Prediction, Predictor
+from nas.strategies.predictors.base import Predictor
 
 MAX_DRAWS = 100  # attempts to find a random architecture of a class not proposed yet
 
@@ -112,18 +111,12 @@ class BatchedStrategy(Strategy[A]):
     def _ranking(self) -> list[A]:
         """The observed architectures, the best first; those of equal fitness in the order observed.
 
-        Those outside a limit come after all others, without joint ranks the nearest to it first (Deb 2000), so that a
-        search which knows none within it goes towards it.
+        Those outside a limit come after all others.
         """
         if self.limits and self.observed:
-            archs, fitness = zip(*self.observed.values())
-            quantities = self._observed_quantities()
-            if self.limits.joint:
-                order = self.limits.order(np.array(fitness), quantities)
-            else:
-                outside = ~self.limits.feasible(quantities)
-                order = np.lexsort((-np.array(fitness), self.limits.excess(quantities), outside))
-            return [archs[row] for row in order]
+            fitness = np.array([fit for _, fit in self.observed.values()])
+            archs = [arch for arch, _ in self.observed.values()]
+            return [archs[row] for row in self.limits.order(fitness, self._observed_quantities())]
         return [arch for arch, _ in sorted(self.observed.values(), key=lambda pair: -pair[1])]
 
     def _observed_quantities(self) -> np.ndarray:
@@ -183,15 +176,12 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         return [arch for arch, good in zip(candidates, usable) if good], features[usable]
 
     def _order(
-        self, mean: np.ndarray, sd: np.ndarray, fitness: np.ndarray, quantities: Callable[[], Prediction]
+        self, mean: np.ndarray, sd: np.ndarray, fitness: np.ndarray, quantities: Callable[[], np.ndarray]
     ) -> np.ndarray:
         """The candidates (m,), the best first; `quantities()` predicts what is limited (m, limits), if anything is."""
         noise = np.random.default_rng(self.rng.getrandbits(64))
-        best = self._best(fitness)
-        if self.limits.joint:
-            return self.limits.order(self._acquisition(mean, sd, best, noise), quantities().mean)
-        penalty = limit_penalty(self.limits, *quantities()) if self.limits else None
-        return np.argsort(-self._acquisition(mean, sd, best, noise, penalty), kind="stable")
+        worth = self._acquisition(mean, sd, self._best(fitness), noise)
+        return self.limits.order(worth, quantities()) if self.limits else np.argsort(-worth, kind="stable")
 
     def _best(self, fitness: np.ndarray) -> float:
         """The best fitness observed within the limits; the least of all if none is within them."""
@@ -200,15 +190,14 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         within = fitness[self.limits.feasible(self._observed_quantities())]
         return float(within.max() if len(within) else fitness.min())
 
-    def _quantities(self, seen: np.ndarray, values: np.ndarray, features: np.ndarray) -> Prediction:
+    def _quantities(self, seen: np.ndarray, values: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Predictions (m, limits) of the limited quantities for `features` (m, d), each by a model of its own."""
         predicted = []
         for column in values.T:
             model = self._limit_model(self.rng.getrandbits(32))
             model.library = self.library
-            predicted.append(model.fit(seen, column).predict(features))
-        means, sds = zip(*predicted)
-        return Prediction(np.stack(means, axis=1), np.stack(sds, axis=1))
+            predicted.append(model.fit(seen, column).predict(features).mean)
+        return np.stack(predicted, axis=1)
 
     def _limit_model(self, seed: int) -> Predictor:
         """A new predictor of a limited quantity, which is not fitted yet."""
@@ -235,18 +224,8 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         """A new predictor, which is not fitted yet."""
 
     @abstractmethod
-    def _acquisition(
-        self,
-        mean: np.ndarray,
-        sd: np.ndarray,
-        best: float,
-        noise: np.random.Generator,
-        penalty: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The acquisition function (m,), more is better, from the prediction and the best observed fitness.
-
-        `penalty`: that of being outside a limit (`nas.strategies.acquisition.limit_penalty`), where there are limits.
-        """
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+        """The acquisition function (m,), more is better, from the prediction and the best observed fitness."""
 
     def _mutations(self, parents: list[A], tries: int, count: int) -> dict[str, A]:
         """Mutations of classes not proposed yet: `tries` mutations of each parent in turn, until there are `count`."""

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 
 from nas.core.config.conditions import Condition
-from nas.strategies.acquisition import acquisition
 from nas.strategies.pool import SAMPLED, PoolOptions, PoolStrategy
 from nas.strategies.predictors import Predictor
 from nas.strategies.predictors.boosted_trees import BoostedTrees, BoostedTreesOptions
@@ -52,15 +51,8 @@ class XGB(PoolStrategy):
     def _model(self, seed: int) -> Predictor:
         return BoostedTrees(seed, self.options.trees(self.loss))
 
-    def _acquisition(
-        self,
-        mean: np.ndarray,
-        sd: np.ndarray,
-        best: float,
-        noise: np.random.Generator,
-        penalty: np.ndarray | None = None,
-    ) -> np.ndarray:
-        return acquisition("mean", mean, sd, best, 0.0, noise, penalty)
+    def _acquisition(self, mean: np.ndarray, sd: np.ndarray, best: float, noise: np.random.Generator) -> np.ndarray:
+        return mean
 
 
 class XGBRank(XGB):

@@ -56,14 +56,6 @@ class Limits:
         held = [COMPARE[one.comparison](column, one.bound) for one, column in zip(self.parts, values.T)]
         return np.all(held, axis=0) if held else np.ones(len(values), dtype=bool)
 
-    def excess(self, values: np.ndarray) -> np.ndarray:
-        """(n,): how far outside the quantities (n, limits) are, each in units of its standard deviation, summed up."""
-        outside = np.zeros(len(values))
-        for one, column in zip(self.parts, values.T):
-            beyond = np.maximum(column - one.bound if one.upper else one.bound - column, 0.0)
-            outside += beyond / (column.std() or 1.0)
-        return outside
-
     def order(self, worth: np.ndarray, values: np.ndarray) -> np.ndarray:
         """The rows (n,), the best first, by their worth (n,), more is better, and their quantities (n, limits)."""
         rank = _ranks(-worth)

@@ -9,16 +9,7 @@ import pytest
 from mpmath import mp
 from scipy import integrate, stats
 
-from nas.core.limit import Limit, Limits
-from nas.strategies.acquisition import (
-    ACQUISITIONS,
-    acquisition,
-    expected_improvement,
-    limit_penalty,
-    log_expected_improvement,
-    ranks,
-    within_limits,
-)
+from nas.strategies.acquisition import expected_improvement, log_expected_improvement, ranks
 
 
 def test_expected_improvement_is_the_integral() -> None:
@@ -64,40 +55,3 @@ def test_ranks_are_by_the_first_number_and_then_by_the_second() -> None:
     first = np.array([-np.inf, 2.0, -np.inf, -5.0, -np.inf, 2.0])
     second = np.array([1.0, 0.0, 3.0, 9.0, 1.0, 0.0])
     assert ranks(first, second).tolist() == [0, 3, 1, 2, 0, 3]
-
-
-def test_the_penalty_of_a_limit_is_twice_the_probability_that_it_holds_if_that_is_below_one() -> None:
-    limits = Limits((Limit("latency", "<=", 4.0), Limit("robust", ">", 0.5)))
-    mean = np.array([[3.0, 0.6], [5.0, 0.6], [3.0, 0.2], [5.0, 0.2], [5.0, 0.6]])
-    sd = np.array([[2.0, 0.3], [2.0, 0.3], [1.0, 0.3], [0.5, 0.1], [0.0, 0.3]])
-    latency, robust = stats.norm.cdf((4 - 5) / 2.0), stats.norm.sf((0.5 - 0.2) / 0.3)
-    both = stats.norm.cdf(-2.0) * stats.norm.sf(3.0)
-    got = limit_penalty(limits, mean, sd)
-    np.testing.assert_allclose(got, [0, np.log(2 * latency), np.log(2 * robust), np.log(4 * both), -np.inf])
-    sure = limit_penalty(limits, np.array([[3.0, 0.6], [4.0, 0.6], [4.1, 0.6]]), np.zeros((3, 2)))
-    assert sure.tolist() == [0, 0, -np.inf]
-    assert np.isfinite(limit_penalty(limits, np.array([[4000.0, -900.0]]), np.full((1, 2), 0.1))).all()
-
-
-def test_within_limits_the_expected_improvement_counts_times_twice_the_probability() -> None:
-    worth, sd = np.array([50.0, 51.0, 70.0, 10.0, 10.0]), np.array([0.0, 2.0, 3.0, 0.0, 0.0])
-    penalty = np.array([0.0, 0.0, np.log(0.03), 0.0, -2.0])
-    improvement = expected_improvement(worth, sd, 50.0) * np.exp(penalty)
-    assert improvement[1] > improvement[2] > 0 == improvement[0]
-    # the last three are surely no better: the larger penalty first, then the larger worth
-    assert np.argsort(-within_limits(worth, sd, 50.0, penalty)).tolist() == [1, 2, 0, 3, 4]
-    assert np.argsort(-within_limits(worth, sd, 68.0, penalty)).tolist()[0] == 2
-    # without an uncertainty, what is predicted to be within comes first, by worth
-    sure = within_limits(np.array([1.0, 9.0, 5.0, 8.0]), np.zeros(4), 7.0, np.array([0.0, -np.inf, 0.0, 0.0]))
-    assert np.argsort(-sure).tolist() == [3, 2, 0, 1]
-
-
-@pytest.mark.parametrize("name", ACQUISITIONS)
-def test_every_acquisition_counts_the_penalty(name: str) -> None:
-    draws = np.random.default_rng(0)
-    mean, sd, penalty = draws.normal(0, 2, 50), draws.uniform(0.1, 2, 50), -draws.exponential(2, 50)
-    noise = np.random.default_rng(1).normal(mean, sd)
-    centre = {"ei": mean, "mean": mean, "ucb": mean + 0.7 * sd, "thompson": noise}[name]
-    got = acquisition(name, mean, sd, 1.0, 0.7, np.random.default_rng(1), penalty)
-    wanted = log_expected_improvement(centre, sd, 1.0) + penalty
-    assert np.argsort(got).tolist() == np.argsort(wanted).tolist()

@@ -13,7 +13,6 @@ from nas.core.limit import Limit, Limits
 from nas.search_spaces import NASBench201
 from nas.strategies import STRATEGIES, Goal, Hints, Strategy
 from nas.strategies.model_based import ModelBasedStrategy
-from nas.strategies.predictors.base import Prediction
 
 SPACE = NASBench201()
 LIMITS = Limits((Limit("cost", "<=", 1.0),))
@@ -30,12 +29,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "xgb": {"rounds": 15, "depth": 3, "whole": 0, "init": 20},
     "xgb-rank": {"rounds": 15, "depth": 3, "whole": 0, "init": 20},
 }
-SHARE = 0.13  # of the classes that are within the limit
 MODELS = [name for name in STRATEGIES.names() if issubclass(STRATEGIES.get(name), ModelBasedStrategy)]
 
 
 def metrics(arch: Any) -> dict[str, float]:
-    """More convolutions are better, and at most one is within the limit."""
+    """More convolutions are better, and at most one is within the limit: a fifth of all cells."""
     count = float(sum("conv" in name for name in SPACE.canonical(arch).operations))
     return {"score": count, "cost": count}
 
@@ -65,9 +63,10 @@ def asked(strategy: Strategy[Any], rounds: int) -> list[Any]:
 @pytest.mark.parametrize(("name", "joint"), [*((name, False) for name in MODELS), ("bo", True)])
 def test_models_learn_the_limit(name: str, joint: bool) -> None:
     strategy = made(name, 0, Limits(LIMITS.parts, joint))
-    asked(strategy, 2)
+    first = np.mean([LIMITS.hold(metrics(arch)) for arch in asked(strategy, 2)])
     after = np.mean([LIMITS.hold(metrics(arch)) for arch in asked(strategy, 3)])
-    assert after > 3 * SHARE  # more is not to be expected: the best within the limit lie next to what is outside
+    assert first < 0.4
+    assert after > first + 0.2
     assert isinstance(strategy, ModelBasedStrategy)
     assert len(strategy.limited) == len(strategy.observed)
 
@@ -90,37 +89,6 @@ def test_the_others_treat_what_is_outside_as_failed() -> None:
     assert len(strategy.population) > 0  # type: ignore[attr-defined]
 
 
-def test_an_eighth_of_the_classes_is_within_the_limit() -> None:
-    classes = set(map(SPACE.canonical, SPACE))
-    assert np.mean([LIMITS.hold(metrics(arch)) for arch in classes]) == pytest.approx(SHARE, abs=0.005)
-
-
-def test_of_what_is_outside_the_nearest_to_the_limit_is_mutated_first() -> None:
-    strategy = made("bananas", 0, Limits((Limit("cost", "<=", 1.0), Limit("other", ">", 2.0))))
-    assert isinstance(strategy, ModelBasedStrategy)
-    told = {  # score, cost and other of cells with that number of convolutions
-        0: (9.0, 9.0, 3.0),
-        1: (1.0, 2.0, 3.0),
-        2: (5.0, 1.0, -1.0),
-        3: (3.0, 0.5, 9.0),
-        4: (4.0, 1.0, 2.5),
-        5: (8.0, 1.0, 2.0),  # at a bound that it has to exceed
-    }
-    for count, values in told.items():
-        arch = SPACE.parse(str(SPACE.largest()).replace("nor_conv_3x3", "skip_connect", count))
-        strategy.tell_infeasible(arch, dict(zip(("score", "cost", "other"), values)))
-    cost, other = (np.std([values[column] for values in told.values()]) for column in (1, 2))
-    assert 1 / cost < 3 / other < 8 / cost
-    order = [str(arch).count("skip_connect") for arch in strategy._ranking()]
-    assert order == [4, 3, 5, 1, 2, 0]
-    joint = made("bananas", 0, Limits(strategy.limits.parts, joint=True))
-    assert isinstance(joint, ModelBasedStrategy)
-    joint.observed, joint.limited = strategy.observed, strategy.limited
-    fitness = np.array([values[0] for values in told.values()])
-    rows = joint.limits.order(fitness, np.array(list(strategy.limited.values())))
-    assert [str(arch).count("skip_connect") for arch in joint._ranking()] == rows.tolist()
-
-
 def test_the_best_so_far_is_within_the_limits() -> None:
     strategy = made("bo", 0)
     assert isinstance(strategy, ModelBasedStrategy)
@@ -131,19 +99,3 @@ def test_the_best_so_far_is_within_the_limits() -> None:
     assert metrics(strategy._ranking()[0])["cost"] <= 1
     strategy.limited = {key: [9.0] for key in strategy.observed}
     assert strategy._best(fitness) == fitness.min()
-
-
-@pytest.mark.parametrize("name", [name for name in MODELS if not name.startswith("agnet")])
-def test_what_is_surely_within_and_worthless_comes_after_what_may_be_within_and_good(name: str) -> None:
-    """A cell whose output is constant is fast: a search that asks for these finds nothing else."""
-    strategy = made(name, 0, Limits((Limit("cost", "<=", 2.0),)))
-    assert isinstance(strategy, ModelBasedStrategy)
-    worthless, outside = SPACE.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"), SPACE.largest()
-    strategy.tell(worthless, {"score": 0.0, "cost": 1.0})
-    strategy.tell_infeasible(outside, {"score": 50.0, "cost": 9.0})
-    mean, sd = np.array([0.0, 30.0, 45.0, 0.0]), np.array([0.01, 5.0, 5.0, 0.02])
-    quantities = Prediction(np.array([[1.0], [3.0], [9.0], [1.5]]), np.array([[0.1], [1.0], [0.1], [0.1]]))
-    fitness = np.array([0.0, 50.0])
-    assert strategy._order(mean, sd, fitness, lambda: quantities)[0] == 1
-    no_chance = Prediction(quantities.mean, np.full((4, 1), 1e-3))
-    assert set(strategy._order(mean, sd, fitness, lambda: no_chance)[:2]) == {0, 3}
