@@ -12,7 +12,7 @@ from nas.core.config.conditions import Condition
 from nas.strategies.acquisition import acquisition, check_acquisition, log_expected_improvement
 from nas.strategies.option_error import OptionError
 from nas.strategies.pool import SAMPLED, Features, PoolOptions, PoolStrategy
-from nas.strategies.predictors import Predictor
+from nas.strategies.predictors import Prediction, Predictor
 from nas.strategies.predictors.matern import Matern, MaternOptions, centre_and_unit
 from nas.strategies.whole_space import WholeSpace
 
@@ -98,7 +98,7 @@ class BOGraph(PoolStrategy):
             limited = [self._observed_quantities()] if self.limits else []
             targets = np.column_stack([fitness, *limited])[learnt]
             mean, sd = whole.predict(observed[learnt].tolist(), targets, rows)
-            order = self._order(mean[:, 0], sd[:, 0], fitness, lambda: mean[:, 1:])
+            order = self._order(mean[:, 0], sd[:, 0], fitness, lambda: Prediction(mean[:, 1:], sd[:, 1:]))
             best = [every.archs[row] for row in rows[order[:count]]]
         return self._filled_up(best, count)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from nas.core.io.checkpoint import State
 from nas.strategies.base import A, Strategy, all_random
-from nas.strategies.predictors.base import Predictor
+from nas.strategies.limit_search import nothing_good, towards
+from nas.strategies.predictors.base import Prediction, Predictor
 
 MAX_DRAWS = 100  # attempts to find a random architecture of a class not proposed yet
 
@@ -111,12 +112,18 @@ class BatchedStrategy(Strategy[A]):
     def _ranking(self) -> list[A]:
         """The observed architectures, the best first; those of equal fitness in the order observed.
 
-        Those outside a limit come after all others.
+        Those outside a limit come after all others, without joint ranks the nearest to it first (Deb 2000): so a search
+        that knows few within it mutates what is nearly so.
         """
         if self.limits and self.observed:
-            fitness = np.array([fit for _, fit in self.observed.values()])
-            archs = [arch for arch, _ in self.observed.values()]
-            return [archs[row] for row in self.limits.order(fitness, self._observed_quantities())]
+            archs, fitness = zip(*self.observed.values())
+            quantities = self._observed_quantities()
+            if self.limits.joint:
+                order = self.limits.order(np.array(fitness), quantities)
+            else:
+                far = self.limits.excess(quantities, quantities.std(axis=0))
+                order = np.lexsort((-np.array(fitness), far, ~self.limits.feasible(quantities)))
+            return [archs[row] for row in order]
         return [arch for arch, _ in sorted(self.observed.values(), key=lambda pair: -pair[1])]
 
     def _observed_quantities(self) -> np.ndarray:
@@ -176,12 +183,18 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         return [arch for arch, good in zip(candidates, usable) if good], features[usable]
 
     def _order(
-        self, mean: np.ndarray, sd: np.ndarray, fitness: np.ndarray, quantities: Callable[[], np.ndarray]
+        self, mean: np.ndarray, sd: np.ndarray, fitness: np.ndarray, quantities: Callable[[], Prediction]
     ) -> np.ndarray:
         """The candidates (m,), the best first; `quantities()` predicts what is limited (m, limits), if anything is."""
         noise = np.random.default_rng(self.rng.getrandbits(64))
-        worth = self._acquisition(mean, sd, self._best(fitness), noise)
-        return self.limits.order(worth, quantities()) if self.limits else np.argsort(-worth, kind="stable")
+        best = self._best(fitness)
+        worth = self._acquisition(mean, sd, best, noise)
+        if not self.limits:
+            return np.argsort(-worth, kind="stable")
+        predicted, known = quantities(), self._observed_quantities()
+        if not self.limits.joint and nothing_good(fitness, self.limits.feasible(known), self.options.init):
+            return towards(self.limits, worth, Prediction(mean, sd), best, predicted, known.std(axis=0))
+        return self.limits.order(worth, predicted.mean)
 
     def _best(self, fitness: np.ndarray) -> float:
         """The best fitness observed within the limits; the least of all if none is within them."""
@@ -190,14 +203,14 @@ class ModelBasedStrategy(BatchedStrategy[A]):
         within = fitness[self.limits.feasible(self._observed_quantities())]
         return float(within.max() if len(within) else fitness.min())
 
-    def _quantities(self, seen: np.ndarray, values: np.ndarray, features: np.ndarray) -> np.ndarray:
+    def _quantities(self, seen: np.ndarray, values: np.ndarray, features: np.ndarray) -> Prediction:
         """Predictions (m, limits) of the limited quantities for `features` (m, d), each by a model of its own."""
         predicted = []
         for column in values.T:
             model = self._limit_model(self.rng.getrandbits(32))
             model.library = self.library
-            predicted.append(model.fit(seen, column).predict(features).mean)
-        return np.stack(predicted, axis=1)
+            predicted.append(model.fit(seen, column).predict(features))
+        return Prediction(*(np.stack(part, axis=1) for part in zip(*predicted)))
 
     def _limit_model(self, seed: int) -> Predictor:
         """A new predictor of a limited quantity, which is not fitted yet."""

@@ -56,6 +56,13 @@ class Limits:
         held = [COMPARE[one.comparison](column, one.bound) for one, column in zip(self.parts, values.T)]
         return np.all(held, axis=0) if held else np.ones(len(values), dtype=bool)
 
+    def excess(self, values: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        """(n,): how far outside the limits the quantities (n, limits) are, in units (limits,) of each, summed up."""
+        outside = np.zeros(len(values))
+        for one, column, scale in zip(self.parts, values.T, unit):
+            outside += np.maximum(column - one.bound if one.upper else one.bound - column, 0.0) / (scale or 1.0)
+        return outside
+
     def order(self, worth: np.ndarray, values: np.ndarray) -> np.ndarray:
         """The rows (n,), the best first, by their worth (n,), more is better, and their quantities (n, limits)."""
         rank = _ranks(-worth)
