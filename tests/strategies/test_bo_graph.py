@@ -67,9 +67,13 @@ def test_two_rankings_are_taken_in_turn() -> None:
     assert np.argsort(-taken_in_turn(first[:1], second[:1], 2, 0)).tolist() == [0]
 
 
-def test_a_small_space_is_searched_as_a_large_one_whose_candidates_are_all_classes() -> None:
-    """The same proposals within a limit, by distances that are kept and by a model that is fitted anew."""
-    limits = Limits((Limit("cost", "<=", 2.0),))
+@pytest.mark.parametrize("bound", [2.0, 0.5])
+def test_a_small_space_is_searched_as_a_large_one_whose_candidates_are_all_classes(bound: float) -> None:
+    """The same proposals, by distances that are kept and by a model that is fitted anew.
+
+    The second limit is one within which nothing good is known.
+    """
+    limits = Limits((Limit("cost", "<=", bound),))
     proposed = []
     for kind in (BOGraph, Anew):
         strategy: Any = kind(SPACE, (Goal("score"),), 3, BOGraphOptions(init=15, batch=4), Hints(features), limits)

@@ -26,7 +26,8 @@ def test_nothing_is_good_that_a_random_draw_would_beat() -> None:
     assert nothing_good(fitness, fitness > 10, init=3)
     assert nothing_good(fitness, first, init=3)  # no better than 8, the median of all
     assert nothing_good(fitness, last, init=3)  # equal to it
-    assert nothing_good(np.flip(fitness), np.flip(last), init=3)  # the first three have a median of 9
+    late = np.array([9.0, 9.0, 9.0, 6.0, 3.0, 2.0, 1.0, 1.0])
+    assert nothing_good(late, late == 6.0, init=3)  # better than 4.5, the median of all, but the first three have 9
     assert not nothing_good(fitness, fitness == 9.0, init=3)
     assert not nothing_good(fitness, fitness >= 8.0, init=3)
 
@@ -78,6 +79,15 @@ def test_candidates_are_ordered_as_one_by_one(uncertain: bool) -> None:
     assert order.tolist() == literal_order(worth, fitness, 0.0, quantities, unit)
 
 
+def test_what_is_surely_as_good_as_the_best_within_is_no_hope() -> None:
+    fitness = Prediction(np.array([1.0, 2.0]), np.zeros(2))
+    inside = Prediction(np.array([[3.0, 2.0]] * 2), np.zeros((2, 2)))
+    outside = Prediction(np.array([[3.0, 2.0], [5.0, 2.0]]), np.zeros((2, 2)))
+
+    assert towards(LIMITS, np.array([9.0, 2.0]), fitness, 1.0, inside, np.ones(2)).tolist() == [1, 0]
+    assert towards(LIMITS, np.array([9.0, 2.0]), fitness, 1.0, outside, np.ones(2)).tolist() == [1, 0]
+
+
 SPACE = NASBench201()
 BOUND = Limit("cost", "<=", 1.0)
 
@@ -98,20 +108,45 @@ def begun(name: str, found: list[tuple[float, float]], joint: bool = False) -> M
     [
         ([(2.0, 3.0), (1.0, 1.0), (3.0, 3.0)], False, 2),  # what is within is no better than random cells
         ([(2.0, 3.0), (5.0, 3.0)], False, 2),
-        ([(2.0, 3.0), (4.0, 1.0), (3.0, 3.0)], False, 0),  # as soon as it is, what is predicted within comes first
-        ([(2.0, 3.0), (1.0, 1.0), (3.0, 3.0)], True, 0),
+        ([(9.0, 3.0), (9.0, 3.0), (5.0, 1.0), (1.0, 3.0), (1.0, 3.0), (1.0, 3.0)], False, 2),  # 9 at the start
+        ([(2.0, 3.0), (4.0, 1.0), (3.0, 3.0)], False, 1),  # as soon as it is, what is predicted within comes first
+        ([(2.0, 3.0), (1.0, 1.0), (3.0, 3.0)], True, 1),
     ],
 )
 def test_useless_candidates_within_the_limit_come_first_only_if_something_good_is_known_there(
     found: list[tuple[float, float]], joint: bool, first: int
 ) -> None:
     strategy = begun("bo", found, joint)
-    mean, sd = np.array([0.9, 0.8, 6.0, 5.0]), np.full(4, 0.01)
+    mean, sd = np.array([0.9, 0.8, 6.0, 5.0]), np.array([0.01, 0.05, 0.01, 0.01])  # the second may be improved most
     costs = Prediction(np.array([[0.5], [0.5], [1.5], [2.0]]), np.full((4, 1), 0.5))
 
     order = strategy._order(mean, sd, np.array([score for score, _ in found]), lambda: costs)
 
     assert order[0] == first
+
+
+def test_with_joint_ranks_the_known_are_ordered_by_them() -> None:
+    found = [(5.0, 9.0), (1.0, 3.0), (4.0, 1.5)]
+    strategy = begun("bananas", found, joint=True)
+    assert [strategy.observed[strategy._key(arch)][1] for arch in strategy._ranking()] == [4.0, 5.0, 1.0]
+
+
+def test_each_limited_quantity_is_predicted_from_its_own_column() -> None:
+    strategy = begun("bo", [(1.0, 3.0), (2.0, 2.0), (3.0, 4.0)])
+    seen = strategy._features([arch for arch, _ in strategy.observed.values()])
+    values = np.array([[3.0, 30.0], [2.0, 50.0], [4.0, 20.0]])
+
+    predicted = strategy._quantities(seen, values, seen)
+
+    for column in range(2):
+        alone = strategy._model(0).fit(seen, values[:, column]).predict(seen)
+        assert np.allclose(predicted.mean[:, column], alone.mean)
+        assert np.allclose(predicted.sd[:, column], alone.sd)
+
+
+def test_a_quantity_that_does_not_vary_has_a_unit_of_one() -> None:
+    values = np.array([[4.0, 1.0], [6.0, 1.0], [5.0, 0.5]])
+    assert LIMITS.excess(values, np.array([2.0, 0.0])).tolist() == [0.0, 1.0, 1.0]
 
 
 def test_what_is_nearly_within_the_limits_is_mutated_before_what_is_far_outside() -> None:
