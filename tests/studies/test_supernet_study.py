@@ -14,6 +14,7 @@ import torch
 from nas.core.data import Dataset, Split
 from nas.core.statistics.paired import holm
 from nas.core.statistics.repetitions import uniform_sum
+from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.studies.plots import trajectories
@@ -240,7 +241,7 @@ def test_the_cost_of_searches_is_their_median() -> None:
     assert (row.passes, row.seconds, row.convolutions) == (4, 2, 1)
 
 
-def test_a_percentile_is_that_of_the_class_in_the_direction_of_the_column_among_known_values() -> None:
+def test_a_percentile_is_that_of_the_class_in_the_direction_of_the_column() -> None:
     asked: list[str] = []
 
     class Costs:
@@ -252,10 +253,22 @@ def test_a_percentile_is_that_of_the_class_in_the_direction_of_the_column_among_
             return np.array([3.0])
 
     cells = RandomCells(Costs(), (TESTED,))  # type: ignore[arg-type]
-    cells.__dict__["values"] = {TESTED: np.array([-1.0, -2.0, np.nan, -4.0])}  # costs, so that larger is better
+    cells.__dict__["values"] = {TESTED: np.array([-1.0, -2.0, -4.0])}  # costs, so that larger is better
     cell = SPACE.parse("|none~0|+|nor_conv_3x3~0|none~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_1x1~2|")
     assert cells.percentile(TESTED, cell) == pytest.approx(100 / 3)
     assert asked == [str(SPACE.canonical(cell))] != [str(cell)]
+
+
+def test_a_table_that_lacks_cells_is_refused() -> None:
+    class Part(Tables):
+        def values(self, name: str, archs: list[str]) -> np.ndarray:
+            known = super().values(name, archs)
+            known[3:5] = np.nan
+            return known
+
+    cells = RandomCells(Part(), (TESTED,))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a value of hrs:pgd@1 for each of the 4,096 cells .* but 2 have none"):
+        judge([Found("darts", OWN, 0, cell_with(0), 1, 1, 1)], cells)
 
 
 def test_the_settings_of_every_search_are_those_that_were_written_down() -> None:

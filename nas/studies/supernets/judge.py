@@ -10,6 +10,7 @@ from statistics import fmean, median
 
 import numpy as np
 
+from nas.core.errors import InputError
 from nas.core.io.records import Record
 from nas.core.statistics.paired import holm
 from nas.core.statistics.repetitions import sign_flip, uniform_sum
@@ -75,8 +76,16 @@ class RandomCells:
 
     @cached_property
     def values(self) -> dict[str, np.ndarray]:
-        """By column, (cells,); larger is better."""
-        return {column: self._of(column, self.cells) for column in self.columns}
+        """By column, (cells,); larger is better. Raises InputError if a table lacks some of the cells."""
+        values = {column: self._of(column, self.cells) for column in self.columns}
+        for column, numbers in values.items():
+            if missing := int(np.isnan(numbers).sum()):
+                raise InputError(
+                    f"Expected a value of {column} for each of the {len(numbers):,} cells without none but {missing:,} "
+                    "have none, and percentiles among the others would not be those of random cells; give the whole "
+                    "table."
+                )
+        return values
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -85,14 +94,14 @@ class RandomCells:
     def percentile(self, column: str, cell: Cell, equals: bool = False) -> float | None:
         """The percentage of cells that are worse; equal ones count half. `equals`: of those with as many 3×3 ones.
 
-        None if the tables have no value of the cell.
+        None if the tables have no value of the cell, which has the operation `none` then.
         """
         from scipy.stats import percentileofscore
 
         values = self.values[column]
         among = values[self.sizes == convolutions(cell)] if equals else values
         value = self._of(column, [cell])[0]
-        return float(percentileofscore(among[np.isfinite(among)], value, kind="mean")) if np.isfinite(value) else None
+        return float(percentileofscore(among, value, kind="mean")) if np.isfinite(value) else None
 
     def _of(self, column: str, cells: Sequence[Cell]) -> np.ndarray:
         space = NASBench201()
