@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from nas.core.data import Dataset, Split
+from nas.core.errors import InputError
 from nas.core.statistics.paired import holm
 from nas.core.statistics.repetitions import uniform_sum
-from nas.core.errors import InputError
 from nas.search_spaces import NASBench201
 from nas.strategies.supernet import SUPERNET_STRATEGIES
 from nas.studies.plots import trajectories
@@ -267,7 +267,7 @@ def test_a_table_that_lacks_cells_is_refused() -> None:
             return known
 
     cells = RandomCells(Part(), (TESTED,))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="a value of hrs:pgd@1 for each of the 4,096 cells .* but 2 have none"):
+    with pytest.raises(InputError, match=r"a value of hrs:pgd@1 for each of the 4,096 cells .* but 2 have none"):
         judge([Found("darts", OWN, 0, cell_with(0), 1, 1, 1)], cells)
 
 
