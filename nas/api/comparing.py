@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.api.opening import open_run
-from nas.api.results import RepeatedRun, RunOutcome, material_of
+from nas.api.results import RepeatedRun
+from nas.api.run_outcome import RunOutcome, material_of
 from nas.api.tabular import Tabular
 from nas.core.errors import InputError
 from nas.core.io.records import HIDDEN, Json

@@ -18,8 +18,9 @@ import result_factory as make_result
 
 import nas
 from nas.api.execution import RunRecord
-from nas.api.results import RunOutcome, outcome
+from nas.api.results import outcome
 from nas.api.run_files import RunFiles
+from nas.api.run_outcome import RunOutcome
 from nas.cli.main import run_command
 from nas.core.errors import InputError
 from nas.report.run_data import read_run_data

@@ -18,7 +18,8 @@ import result_factory as make_result
 import torch
 
 import nas
-from nas.api.results import EproxySetting, Found, Model, RepeatedRun, Report, RunOutcome, Scores, Transfer, WholeRun
+from nas.api.results import EproxySetting, Found, Model, RepeatedRun, Report, Scores, Transfer, WholeRun
+from nas.api.run_outcome import RunOutcome
 from nas.core.errors import InputError
 from nas.results import EvalResult, Result, SearchResult, TrainResult
 from nas.runs import run_folder
