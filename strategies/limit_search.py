@@ -9,8 +9,6 @@ from nas.core.limit import Limits
 from nas.strategies.acquisition import log_expected_improvement
 from nas.strategies.predictors.base import Prediction
 
-HOPE = 2.0  # standard deviations above its mean: what is better than the best there may be worth a query
-
 
 def nothing_good(fitness: np.ndarray, within: np.ndarray, init: int) -> bool:
     """Whether the best fitness (n,) within the limits is no better than the usual one of all observed, or of the first.
@@ -26,24 +24,23 @@ def nothing_good(fitness: np.ndarray, within: np.ndarray, init: int) -> bool:
 def towards(
     limits: Limits, worth: np.ndarray, fitness: Prediction, best: float, quantities: Prediction, unit: np.ndarray
 ) -> np.ndarray:
-    """The candidates (m,), the best first, by how they may lead to a good architecture within the limits.
+    """The candidates (m,), the best first, by how likely they are to be within the limits and better than `best` there.
 
-    First those predicted within the limits that may be better than `best`, the best there, at `HOPE` standard
-    deviations above their mean; by their worth (m,), which is the acquisition function. Then those predicted outside
-    that may be better: by log E max(0, N(mean, sd) − best) + Σ log P of the limits, or, where the model knows no
-    uncertainty, those nearest to the limits first (Deb 2000), in units (limits,) of each quantity. The rest comes last.
-    The product of improvement and probability: Schonlau, Welch and Jones 1998; Gardner et al., ICML 2014.
+    By log E max(0, N(mean, sd) − best) + min(0, log 2P), with P the probability of being within. So all that are likely
+    to be within compete by their improvement, and those outside by the product of both (Schonlau, Welch and Jones 1998;
+    Gardner et al., ICML 2014). Equal ones by their worth (m,), the acquisition function.
+
+    Where the model knows no uncertainty: first those predicted within and better, by their worth; then those better but
+    outside, the nearest to the limits first (Deb 2000) in units (limits,) of each quantity; then the rest.
 
     `quantities`: mean and sd (m, limits) of what is limited.
     """
-    inside = limits.feasible(quantities.mean)
-    hopeful = fitness.mean + HOPE * fitness.sd > best
-    group = np.where(hopeful, np.where(inside, 0, 1), 2)
     if (fitness.sd > 0).any():
-        chance = log_expected_improvement(fitness.mean, fitness.sd, best) + log_probability(limits, quantities)
-    else:
-        chance = -limits.excess(quantities.mean, unit)
-    return np.lexsort((-worth, np.where(group == 1, -chance, 0.0), group))
+        chance = np.minimum(0.0, np.log(2) + log_probability(limits, quantities))
+        return np.lexsort((-worth, -(log_expected_improvement(fitness.mean, fitness.sd, best) + chance)))
+    group = np.where(fitness.mean > best, np.where(limits.feasible(quantities.mean), 0, 1), 2)
+    far = limits.excess(quantities.mean, unit)
+    return np.lexsort((-worth, np.where(group == 1, far, 0.0), group))
 
 
 def log_probability(limits: Limits, quantities: Prediction) -> np.ndarray:

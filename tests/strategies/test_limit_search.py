@@ -52,15 +52,15 @@ def literal_order(worth: Any, fitness: Prediction, best: float, quantities: Pred
     def place(row: int) -> tuple[float, float, float]:
         mean, sd = float(fitness.mean[row]), float(fitness.sd[row])
         (latency, speed), spread = quantities.mean[row], quantities.sd[row]
-        if not mean + 2 * sd > best:
-            return 2, 0.0, -worth[row]
-        if latency <= 4 and speed >= 1:
-            return 0, 0.0, -worth[row]
         if fitness.sd.any():
             z = (mean - best) / sd
             improvement = math.log((mean - best) * norm.cdf(z) + sd * norm.pdf(z))
-            probability = norm.logcdf(4.0, latency, spread[0]) + norm.logsf(1.0, speed, spread[1])
-            return 1, -(improvement + probability), -worth[row]
+            probability = norm.cdf(4.0, latency, spread[0]) * norm.sf(1.0, speed, spread[1])
+            return -(improvement + min(0, math.log(2 * probability))), 0.0, -worth[row]
+        if not mean > best:
+            return 2, 0.0, -worth[row]
+        if latency <= 4 and speed >= 1:
+            return 0, 0.0, -worth[row]
         return 1, max(latency - 4, 0) / unit[0] + max(1 - speed, 0) / unit[1], -worth[row]
 
     return sorted(range(len(worth)), key=place)
@@ -79,13 +79,19 @@ def test_candidates_are_ordered_as_one_by_one(uncertain: bool) -> None:
     assert order.tolist() == literal_order(worth, fitness, 0.0, quantities, unit)
 
 
-def test_what_is_surely_as_good_as_the_best_within_is_no_hope() -> None:
+def test_without_uncertainty_what_is_only_as_good_as_the_best_within_comes_last() -> None:
     fitness = Prediction(np.array([1.0, 2.0]), np.zeros(2))
     inside = Prediction(np.array([[3.0, 2.0]] * 2), np.zeros((2, 2)))
     outside = Prediction(np.array([[3.0, 2.0], [5.0, 2.0]]), np.zeros((2, 2)))
 
     assert towards(LIMITS, np.array([9.0, 2.0]), fitness, 1.0, inside, np.ones(2)).tolist() == [1, 0]
     assert towards(LIMITS, np.array([9.0, 2.0]), fitness, 1.0, outside, np.ones(2)).tolist() == [1, 0]
+
+
+def test_of_candidates_that_are_surely_no_better_the_worthiest_comes_first() -> None:
+    fitness = Prediction(np.array([0.5, 0.5, 2.0]), np.array([0.0, 0.0, 1.0]))
+    inside = Prediction(np.array([[3.0, 2.0]] * 3), np.ones((3, 2)))
+    assert towards(LIMITS, np.array([1.0, 3.0, 2.0]), fitness, 1.0, inside, np.ones(2)).tolist() == [2, 1, 0]
 
 
 SPACE = NASBench201()
