@@ -89,7 +89,7 @@ def test_without_uncertainty_what_is_only_as_good_as_the_best_within_comes_last(
 
 
 def test_of_candidates_that_are_surely_no_better_the_worthiest_comes_first() -> None:
-    fitness = Prediction(np.array([0.5, 0.5, 2.0]), np.array([0.0, 0.0, 1.0]))
+    fitness = Prediction(np.array([0.5, 0.5, 0.9]), np.array([0.0, 0.0, 1.0]))
     inside = Prediction(np.array([[3.0, 2.0]] * 3), np.ones((3, 2)))
     assert towards(LIMITS, np.array([1.0, 3.0, 2.0]), fitness, 1.0, inside, np.ones(2)).tolist() == [2, 1, 0]
 
@@ -129,6 +129,19 @@ def test_useless_candidates_within_the_limit_come_first_only_if_something_good_i
     order = strategy._order(mean, sd, np.array([score for score, _ in found]), lambda: costs)
 
     assert order[0] == first
+
+
+def test_distances_to_limits_are_in_units_of_what_is_known() -> None:
+    kind = STRATEGIES.get("bo")
+    strategy = kind(SPACE, (Goal("score"),), 0, kind.Options(init=2), limits=Limits((BOUND, Limit("size", "<=", 1.0))))
+    assert isinstance(strategy, ModelBasedStrategy)
+    for cost, size in ((2.0, 200.0), (3.0, 300.0), (4.0, 400.0)):
+        strategy.know(strategy._random(strategy.asked), {"score": 0.0, "cost": cost, "size": size}, False)
+    candidates = Prediction(np.array([[2.0, 0.0], [1.0, 31.0]]), np.zeros((2, 2)))
+
+    order = strategy._order(np.ones(2), np.zeros(2), np.zeros(3), lambda: candidates)
+
+    assert order.tolist() == [1, 0]
 
 
 def test_with_joint_ranks_the_known_are_ordered_by_them() -> None:

@@ -16,6 +16,7 @@ from nas.strategies.model_based import ModelBasedStrategy
 
 SPACE = NASBench201()
 LIMITS = Limits((Limit("cost", "<=", 1.0),))
+SHARE = 0.13  # of the classes that are within the limit
 OPTIONS: dict[str, dict[str, Any]] = {
     "agnet": {"generator": "marginals", "pretraining": 64, "epochs": 1, "init": 20},
     "agnet-posterior": {"generator": "marginals", "pretraining": 64, "epochs": 1, "init": 20},
@@ -33,7 +34,7 @@ MODELS = [name for name in STRATEGIES.names() if issubclass(STRATEGIES.get(name)
 
 
 def metrics(arch: Any) -> dict[str, float]:
-    """More convolutions are better, and at most one is within the limit: a fifth of all cells."""
+    """More convolutions are better, and at most one is within the limit."""
     count = float(sum("conv" in name for name in SPACE.canonical(arch).operations))
     return {"score": count, "cost": count}
 
@@ -63,12 +64,16 @@ def asked(strategy: Strategy[Any], rounds: int) -> list[Any]:
 @pytest.mark.parametrize(("name", "joint"), [*((name, False) for name in MODELS), ("bo", True)])
 def test_models_learn_the_limit(name: str, joint: bool) -> None:
     strategy = made(name, 0, Limits(LIMITS.parts, joint))
-    first = np.mean([LIMITS.hold(metrics(arch)) for arch in asked(strategy, 2)])
+    asked(strategy, 2)
     after = np.mean([LIMITS.hold(metrics(arch)) for arch in asked(strategy, 3)])
-    assert first < 0.4
-    assert after > first + 0.2
+    assert after > 3 * SHARE  # more is not to be expected: the best within the limit lie next to what is outside
     assert isinstance(strategy, ModelBasedStrategy)
     assert len(strategy.limited) == len(strategy.observed)
+
+
+def test_an_eighth_of_the_classes_is_within_the_limit() -> None:
+    classes = set(map(SPACE.canonical, SPACE))
+    assert np.mean([LIMITS.hold(metrics(arch)) for arch in classes]) == pytest.approx(SHARE, abs=0.005)
 
 
 @pytest.mark.landing
