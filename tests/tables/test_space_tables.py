@@ -37,7 +37,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def nds_record(space: str, seed: int, errors: list[float], lr: float = 0.05) -> dict[str, Any]:
+def nds_record(space: str, seed: int, errors: list[float | None], lr: float = 0.05) -> dict[str, Any]:
     net = json.loads(str(SPACES.get(space)().draw(seed + 1, seed=3)[seed]))
     return {"net": net, "optim": {"base_lr": lr, "wd": 5e-5}, "params": 10 + seed, "flops": 100, "test_ep_top1": errors}
 
@@ -94,12 +94,12 @@ def test_what_is_odd_about_the_trainings_of_nds(tmp_path: Path, warnings: pytest
     records = [nds_record("nds-resnet", row, [40.0, 30.0 + row]) for row in range(3)]
     for record, epochs in zip(records, (2, 3, 4)):
         record["optim"]["max_ep"] = epochs
-    without = nds_record("nds-resnet", 3, [])
-    without["optim"]["max_ep"] = 2
-    found = table(written(tmp_path / "cut.json", [*records, without]), "nds-resnet")
+    empty, failed = nds_record("nds-resnet", 3, []), nds_record("nds-resnet", 4, [40.0, None])
+    empty["optim"]["max_ep"] = failed["optim"]["max_ep"] = 2
+    found = table(written(tmp_path / "cut.json", [*records, empty, failed]), "nds-resnet")
     assert found.column("accuracy").tolist()[:3] == [70, 69, 68]
     assert "2 records end before their last epoch; the error of the last one that they have counts" in warnings.text
-    assert "cut.json: without a value, of 4 architectures: accuracy 1" in warnings.text
+    assert "cut.json: without a value, of 5 architectures: accuracy 2" in warnings.text
     records[1]["params"] = "eleven"
     with pytest.raises(InputError, match="params of row 2 is 'eleven', not a number"):
         table(written(tmp_path / "word.json", records), "nds-resnet")
@@ -188,7 +188,7 @@ def test_official_files_say_what_to_export(space: str, name: str, advice: str, t
         ("a.json", '[["64-111114-basic"]]', "row 1 is not a pair"),
         ("a.json", "[3]", "row 1 has no arch, no net and no configuration"),
         ("a.json", '[{"net": {}, "test_ep_top1": ["x"]}]', "record 1 is not one of NDS"),
-        ("a.json", '[{"net": {}}]', "record 1 is not one of NDS"),
+        ("a.json", '[{"net": {}}]', "record 1 is not one of NDS; it needs net, and test_ep_top1 as a list of numbers"),
     ],
 )
 def test_damaged_files(name: str, content: str, message: str, tmp_path: Path) -> None:

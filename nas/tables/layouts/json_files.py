@@ -114,12 +114,13 @@ def _nds(path: Path, records: Iterator[Any], origin: Origin, gathered: Gathered)
     for number, record in enumerate(records, 1):
         try:
             net, errors, options = record["net"], record["test_ep_top1"], record.get("optim", {})
-            error = float(errors[-1]) if errors else math.nan
+            error = math.nan if not errors or errors[-1] is None else float(errors[-1])
             training.add(tuple(map(options.get, TRAINED_WITH)))
             counts = _values({key: record[key] for key in record if key in COUNTS})
             cut += 0 < len(errors) < options.get("max_ep", 0)
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as cause:
-            raise origin.damaged(path, f"record {number} is not one of NDS ({cause!r})") from cause
+            needed = "it needs net, and test_ep_top1 as a list of numbers"
+            raise origin.damaged(path, f"record {number} is not one of NDS; {needed}") from cause
         diverged += error >= DIVERGED
         most = max(most, error if math.isfinite(error) else -math.inf)
         gathered.add(net, {"accuracy": round(100 - error, DIGITS) if math.isfinite(error) else math.nan, **counts})
