@@ -58,7 +58,7 @@ def _unchanged() -> Iterator[None]:
         for kind in ("cpu", "cuda"):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        if torch.get_default_device().type != "cpu":
+        if torch.empty(0).device.type != "cpu":  # torch 2.6 forgets `with torch.device` in get_default_device
             stack.enter_context(torch.device("cpu"))
         try:
             _seed_torch()
