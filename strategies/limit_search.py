@@ -13,8 +13,9 @@ from nas.strategies.predictors.base import Prediction
 def nothing_good(fitness: np.ndarray, within: np.ndarray, init: int) -> bool:
     """Whether the best fitness (n,) within the limits is no better than the usual one of all observed, or of the first.
 
-    That is the larger of the medians of all and of the first `init`, which were drawn at random. Without this, a search
-    that has found a single cell within a tight limit, or useless ones, asks only for more of their kind.
+    That is the larger of the medians of all and of the first `init`, which were drawn at random or known before the
+    search. Without this, a search that has found a single cell within a tight limit, or useless ones, asks only for
+    more of their kind.
     """
     if not within.any():
         return True

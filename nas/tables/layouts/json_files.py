@@ -119,7 +119,7 @@ def _nds(path: Path, records: Iterator[Any], origin: Origin, gathered: Gathered)
             counts = _values({key: record[key] for key in record if key in COUNTS})
             cut += 0 < len(errors) < options.get("max_ep", 0)
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as cause:
-            needed = "it needs net, and test_ep_top1 as a list of numbers"
+            needed = "it needs net, and test_ep_top1 as a list of numbers; optim and max_ep may be missing"
             raise origin.damaged(path, f"record {number} is not one of NDS; {needed}") from cause
         diverged += error >= DIVERGED
         most = max(most, error if math.isfinite(error) else -math.inf)
